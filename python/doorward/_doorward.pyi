@@ -1,0 +1,242 @@
+"""The compiled engine. Private: import these names from `doorward` instead."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal, final
+
+from typing_extensions import Self
+
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+    "HS256", "HS384", "HS512",
+]
+TokenKind = Literal["session_token", "oauth_token", "m2m_token", "api_key", "template_token"]
+Keys = str | bytes | Mapping[str, Any] | Sequence[str | bytes | Mapping[str, Any]]
+
+__version__: Final[str]
+
+@final
+class Any_:
+    """The type of `ANY`, the explicit waiver of an audience check."""
+
+ANY: Final[Any_]
+
+#: One row per reason: (code, HTTP status, RFC 6750 error or None, Clerk's code or None, summary).
+REASONS: Final[tuple[tuple[str, int, str | None, str | None, str], ...]]
+
+@final
+class Issuer:
+    """One trusted authorization server.
+
+    `keys` takes key material in any spelling (JWKS as dict or JSON, JWK, PEM, base64 DER, a list of those) or the
+    `https` URL of a JWKS; left out, the keys are found by OIDC discovery from `issuer`. `shared_secret` replaces
+    `keys` for HS256/384/512. `audience` must be given, or waived with `doorward.ANY`.
+    """
+
+    def __new__(
+        cls,
+        *,
+        issuer: str,
+        audience: str | Sequence[str] | Any_,
+        keys: Keys | None = None,
+        shared_secret: str | bytes | None = None,
+        authorized_parties: str | Sequence[str] | None = None,
+        algorithms: Sequence[Algorithm] | None = None,
+        required_claims: Sequence[str] = (),
+        token_types: Sequence[TokenKind] | None = None,
+        leeway: float | None = None,
+    ) -> Self: ...
+    @property
+    def issuer(self) -> str: ...
+
+@final
+class Identity:
+    """A verified caller. Only the engine makes one."""
+
+    @property
+    def kind(self) -> TokenKind: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def issuer(self) -> str: ...
+    @property
+    def user_id(self) -> str | None: ...
+    @property
+    def session_id(self) -> str | None: ...
+    @property
+    def session_status(self) -> str | None: ...
+    @property
+    def client_id(self) -> str | None: ...
+    @property
+    def organization_id(self) -> str | None: ...
+    @property
+    def organization_slug(self) -> str | None: ...
+    @property
+    def role(self) -> str | None: ...
+    @property
+    def raw_role(self) -> str | None:
+        """The role as the token spells it (Clerk v2 leaves `org:` out)."""
+    @property
+    def permissions(self) -> tuple[str, ...]: ...
+    @property
+    def scopes(self) -> tuple[str, ...]: ...
+    @property
+    def features(self) -> tuple[str, ...]: ...
+    @property
+    def plans(self) -> tuple[str, ...]: ...
+    @property
+    def actor(self) -> dict[str, Any] | None: ...
+    @property
+    def authorized_party(self) -> str | None: ...
+    @property
+    def audience(self) -> tuple[str, ...]: ...
+    @property
+    def token_id(self) -> str | None: ...
+    @property
+    def issued_at(self) -> float | None:
+        """`iat`, seconds since the epoch."""
+    @property
+    def expires_at(self) -> float:
+        """`exp`, seconds since the epoch."""
+    @property
+    def claims(self) -> dict[str, Any]:
+        """The claims set as a dict, built on first use. For Clerk v2 tokens smuggled `org_*` members are left out."""
+    @property
+    def raw_claims(self) -> bytes:
+        """The claims set as the JSON bytes that were signed."""
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What was odd about an otherwise valid token, such as `permissions_misaligned`."""
+    def has(
+        self,
+        *,
+        scopes: str | Sequence[str] = (),
+        any_scope: Sequence[str] = (),
+        role: str | None = None,
+        permission: str | None = None,
+        permissions: Sequence[str] = (),
+        feature: str | None = None,
+        plan: str | None = None,
+        reverification: str | Mapping[str, Any] | tuple[str, int] | None = None,
+        organization: bool | str = False,
+    ) -> bool:
+        """Clerk's `has()`: every dimension asked must pass and at least one must be asked."""
+
+@final
+class Policy:
+    """What a route demands. Immutable, hashable, comparable; equal arguments make equal policies."""
+
+    def __new__(
+        cls,
+        *,
+        accepts: TokenKind | Sequence[TokenKind] | None = None,
+        scopes: str | Sequence[str] = (),
+        any_scope: Sequence[str] = (),
+        role: str | None = None,
+        permission: str | None = None,
+        permissions: Sequence[str] = (),
+        feature: str | None = None,
+        plan: str | None = None,
+        reverification: str | Mapping[str, Any] | tuple[str, int] | None = None,
+        organization: bool | str = False,
+        deny_impersonation: bool = False,
+    ) -> Self: ...
+    def permit(self, identity: Identity) -> None:
+        """Raises `Rejection` (403) unless the identity satisfies the policy."""
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object) -> bool: ...
+
+@final
+class Pending:
+    """A verdict that waits for a fact (a key set) which is being fetched on a helper thread."""
+
+    def wait(self) -> None:
+        """Blocks, without the GIL, until the fact is known or known to be out of reach."""
+    def add_done_callback(self, callback: Callable[[], object]) -> None:
+        """Calls `callback` once, from any thread, possibly before this returns. Use `loop.call_soon_threadsafe`."""
+
+class Authenticator:
+    """A verifier with a memory, a fetcher and a clock. One per application; safe to share between threads."""
+
+    def __new__(
+        cls,
+        issuers: Sequence[Issuer],
+        *,
+        accepts: TokenKind | Sequence[TokenKind] = "session_token",
+        allow_pending: bool = False,
+        leeway: float = 5.0,
+        clock: Callable[[], float] | None = None,
+        cookies: Sequence[str] = (),
+        cache_bytes: int = 16_777_216,
+        explain: bool = False,
+    ) -> Self: ...
+    @classmethod
+    def clerk(
+        cls,
+        *,
+        publishable_key: str | None = None,
+        issuer: str | None = None,
+        jwt_key: Keys | None = None,
+        secret_key: str | None = None,
+        authorized_parties: str | Sequence[str] | None = None,
+        audience: str | Sequence[str] | Any_ | None = None,
+        accepts: TokenKind | Sequence[TokenKind] = "session_token",
+        allow_pending: bool = False,
+        azp: Literal["require", "if_present", "off"] | None = None,
+        leeway: float = 5.0,
+        clock: Callable[[], float] | None = None,
+        api_url: str | None = None,
+        jwks_url: str | None = None,
+        cache_bytes: int = 16_777_216,
+        explain: bool = False,
+    ) -> Self: ...
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self: ...
+    @classmethod
+    def from_config(cls, path: str) -> Self: ...
+    def authenticate_nowait(self, head: Any) -> Identity | Pending:
+        """One try without waiting: an `Identity`, or a `Pending` to wait for before the next try. Raises `Rejection`."""
+    def verify_nowait(self, token: str | bytes) -> Identity | Pending: ...
+    def authenticate_blocking(self, head: Any) -> Identity: ...
+    def verify(self, token: str | bytes) -> Identity: ...
+    def token(self, head: Any) -> str:
+        """The bearer token the request presents, unverified. For compatibility layers; never log it."""
+
+    def refresh(self) -> None:
+        """Fetches every remote key set now (warm-up). Blocks."""
+    def __repr__(self) -> str: ...
+
+def verify_jws(compact: str | bytes, keys: Keys, algorithms: Sequence[Algorithm]) -> bytes: ...
+def inspect(token: str | bytes) -> dict[str, Any]:
+    """Decodes a token WITHOUT verifying it: `{"header": …, "claims": …}`. For humans and logs of claims names only."""
+
+@final
+class DevIssuer:
+    """The local issuer, for tests. Its keys are made at start and are good for nothing else."""
+
+    def __new__(
+        cls,
+        *,
+        issuer: str | None = None,
+        algorithms: Sequence[Algorithm] = ("RS256",),
+        clock: Callable[[], float] | None = None,
+    ) -> Self: ...
+    @property
+    def issuer(self) -> str: ...
+    @property
+    def jwks_url(self) -> str: ...
+    @property
+    def publishable_key(self) -> str: ...
+    def jwks(self) -> str: ...
+    def public_pem(self) -> str: ...
+    def private_pem(self) -> str:
+        """The first signing key as PKCS#8 PEM, so that other libraries can sign for us in tests."""
+    def mint(self, spec: str) -> str:
+        """Mints a token from a JSON mint specification (`docs/guides/local-issuer.md`)."""
+    def rotate(self) -> str:
+        """Adds a new signing key and withdraws the old ones; returns the new `kid`."""
+    def start(self) -> str:
+        """Serves discovery and JWKS on a loopback port; returns the base URL."""
+    def stop(self) -> None: ...
+    def fault(self, kind: Literal["none", "down", "slow", "garbage"], seconds: float = 0.0) -> None: ...
+    @property
+    def jwks_fetches(self) -> int: ...
