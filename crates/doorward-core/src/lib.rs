@@ -1,1 +1,49 @@
-//! Stub.
+//! Decides: a pure function from what a request presented, what is known and the time, to a verdict.
+//!
+//! ```text
+//! verify(credential, facts, now) -> Verified(Identity) | Rejected(Rejection) | Needs(Lookup)
+//! ```
+//!
+//! There is no clock, socket, file or environment in this crate, and no private key. When a fact is missing, the
+//! [`Verifier`] says which and returns; a driver (the crate `doorward`) learns it and asks again.
+
+mod algorithm;
+mod base64url;
+mod challenge;
+mod claims;
+mod credential;
+mod crypto;
+mod decoders;
+mod facts;
+mod identity;
+mod issuer;
+mod json;
+mod jwk;
+pub mod jws;
+mod kind;
+mod policy;
+mod rejection;
+mod secret;
+mod spelling;
+mod timestamp;
+mod verifier;
+
+pub use algorithm::{Algorithm, AlgorithmSet};
+pub use challenge::Challenge;
+pub use claims::{Actor, Claims};
+pub use credential::{Credential, Place, RequestHead, cookie_suffix};
+pub use crypto::sha256;
+pub use decoders::Decoder;
+pub use facts::{Facts, Known, Lookup, NoFacts};
+pub use identity::{Identity, Provenance};
+pub use issuer::{
+    Audience, AuthorizedParties, AzpRule, DEFAULT_LEEWAY, Issuer, IssuerId, IssuerName, KeySource,
+    MAX_LEEWAY, SharedSecret,
+};
+pub use jwk::{Jwk, JwkSet, KeyError};
+pub use kind::{KindSet, TokenKind};
+pub use policy::{Level, Policy, Reverification};
+pub use rejection::{Reason, Rejection};
+pub use secret::Secret;
+pub use timestamp::Timestamp;
+pub use verifier::{DEFAULT_MAX_TOKEN_BYTES, Outcome, Settings, Verifier};

@@ -1,0 +1,431 @@
+//! What is truly algorithmic about a provider's tokens. The one file of the core that may name providers.
+//!
+//! Clerk: session tokens of version 1 and 2, the category tag in the header, the prefixes of opaque tokens, and the
+//! packed permissions of version 2.
+
+use crate::claims::{self, ProviderClaims};
+use crate::json::Field;
+use crate::kind::TokenKind;
+
+/// How to read an issuer's tokens beyond the registered claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Decoder {
+    /// RFC 7519 and RFC 9068, nothing else.
+    #[default]
+    Standard,
+    /// Clerk's session, machine, OAuth and template tokens.
+    Clerk,
+}
+
+impl Decoder {
+    /// Tells a JWT's kind from its header and its unverified subject. `None` is a kind nobody knows.
+    ///
+    /// RFC 8725 §3.11: the type is explicit. A missing `typ` and `JWT` are an ordinary token, `at+jwt` is an access
+    /// token; a logout, DPoP or security event token is none of ours.
+    pub(crate) fn kind(
+        self,
+        typ: Option<&str>,
+        cat: Option<&str>,
+        subject: Option<&str>,
+    ) -> Option<TokenKind> {
+        // RFC 7515 §4.1.9: `application/` may be left out, and media types ignore case.
+        let typ = typ.map(|typ| typ.to_ascii_lowercase());
+        let by_type = match typ
+            .as_deref()
+            .map(|typ| typ.strip_prefix("application/").unwrap_or(typ))
+        {
+            None | Some("jwt") => TokenKind::Session,
+            Some("at+jwt") => TokenKind::Oauth,
+            Some(_) => return None,
+        };
+        match self {
+            Self::Standard => Some(by_type),
+            Self::Clerk => {
+                let machine = subject.is_some_and(|subject| subject.starts_with("mch_"));
+                let claimed = if machine { TokenKind::M2m } else { by_type };
+                match cat {
+                    None => Some(claimed),
+                    Some(tag) => {
+                        let tagged = CATEGORIES.iter().find(|(known, _)| *known == tag)?.1;
+                        match (tagged, claimed) {
+                            (None, claimed) => Some(claimed),
+                            (Some(TokenKind::Template), _) => Some(TokenKind::Template),
+                            (Some(tagged), claimed) if tagged == claimed => Some(tagged),
+                            // The tag and the claims contradict each other.
+                            (Some(_), _) => None,
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells an opaque token's kind from its prefix.
+    pub(crate) fn opaque_kind(self, token: &str) -> Option<TokenKind> {
+        match self {
+            Self::Standard => None,
+            Self::Clerk => OPAQUE
+                .iter()
+                .find(|(prefix, _)| token.starts_with(prefix))
+                .map(|(_, kind)| *kind),
+        }
+    }
+
+    /// Reads what the provider says about organization, plans and factors.
+    pub(crate) fn decode(self, claims: &ProviderClaims<'_>) -> Membership {
+        match self {
+            Self::Standard => Membership::default(),
+            Self::Clerk if claims.v == Field::Number(2.0) => version_2(claims),
+            Self::Clerk => version_1(claims),
+        }
+    }
+}
+
+/// Clerk's category tags in the protected header; the last one says that the instance has opted out.
+const CATEGORIES: [(&str, Option<TokenKind>); 4] = [
+    ("cl_B7d4PD111AAA", Some(TokenKind::Session)),
+    ("cl_B7d4PD222AAA", Some(TokenKind::Template)),
+    ("cl_B7d4PD333AAA", Some(TokenKind::M2m)),
+    ("cl_I7d4PD111III", None),
+];
+
+/// Clerk's opaque tokens; `m2m_` is the older spelling of `mt_`.
+const OPAQUE: [(&str, TokenKind); 4] = [
+    ("oat_", TokenKind::Oauth),
+    ("ak_", TokenKind::ApiKey),
+    ("mt_", TokenKind::M2m),
+    ("m2m_", TokenKind::M2m),
+];
+
+/// What a token says about the caller's place in an organization, and what they have paid for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Membership {
+    pub(crate) organization_id: Option<String>,
+    pub(crate) organization_slug: Option<String>,
+    pub(crate) raw_role: Option<String>,
+    pub(crate) permissions: Vec<String>,
+    pub(crate) features: Vec<String>,
+    pub(crate) plans: Vec<String>,
+    /// Minutes since the first and the second factor were verified, -1 for a factor that is not enrolled.
+    pub(crate) factor_age: Option<[i64; 2]>,
+    pub(crate) flags: Vec<&'static str>,
+}
+
+/// The packed permissions did not line up with the features, so none were granted.
+const MISALIGNED: &str = "permissions_misaligned";
+/// A claim of the organization had an impossible type or value, and was left out.
+const MALFORMED: &str = "organization_malformed";
+/// A claim of a version 2 token pretended to be an organization claim of version 1, and was left out.
+const SMUGGLED: &str = "organization_claims_ignored";
+
+fn version_1(claims: &ProviderClaims<'_>) -> Membership {
+    let mut membership = Membership {
+        factor_age: factor_age(&claims.fva),
+        ..Membership::default()
+    };
+    membership.organization_id = text(&claims.org_id, &mut membership.flags);
+    membership.organization_slug = text(&claims.org_slug, &mut membership.flags);
+    membership.raw_role = text(&claims.org_role, &mut membership.flags);
+    match &claims.org_permissions {
+        Field::List(list) => {
+            membership.permissions = list
+                .iter()
+                .map(|permission| permission.clone().into_owned())
+                .collect();
+        }
+        Field::Absent => {}
+        _ => membership.flags.push(MALFORMED),
+    }
+    if membership.organization_id.is_none() {
+        // A role or permission without its organization means nothing.
+        membership.raw_role = None;
+        membership.permissions.clear();
+    }
+    membership
+}
+
+fn version_2(claims: &ProviderClaims<'_>) -> Membership {
+    let owned = |field| {
+        claims::comma_list(field)
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    };
+    let mut membership = Membership {
+        features: owned(&claims.fea),
+        plans: owned(&claims.pla),
+        factor_age: factor_age(&claims.fva),
+        ..Membership::default()
+    };
+    let smuggled = [
+        &claims.org_id,
+        &claims.org_slug,
+        &claims.org_role,
+        &claims.org_permissions,
+    ];
+    if smuggled.iter().any(|field| !field.is_absent()) {
+        membership.flags.push(SMUGGLED);
+    }
+    let Some(organization) = &claims.o else {
+        return membership;
+    };
+    if !organization.is_object() {
+        membership.flags.push(MALFORMED);
+        return membership;
+    }
+    membership.organization_id = text(organization.member("id"), &mut membership.flags);
+    membership.organization_slug = text(organization.member("slg"), &mut membership.flags);
+    membership.raw_role = text(organization.member("rol"), &mut membership.flags);
+    let (names, masks) = (organization.member("per"), organization.member("fpm"));
+    if names.is_absent() && masks.is_absent() {
+        return membership;
+    }
+    match unpack(
+        &claims::comma_list(&claims.fea),
+        &claims::comma_list(names),
+        &claims::comma_list(masks),
+    ) {
+        Some(permissions) => membership.permissions = permissions,
+        None => membership.flags.push(MISALIGNED),
+    }
+    membership
+}
+
+/// Unpacks `o.per` and `o.fpm` along `fea`: bit j of mask i grants permission j on feature i.
+///
+/// Clerk's own SDKs disagree on what mask i belongs to. One rule serves both readings: as many masks as features line
+/// up with them all; as many masks as features of organization scope line up with those; anything else is a fault of
+/// the token, and grants nothing.
+fn unpack(features: &[&str], names: &[&str], masks: &[&str]) -> Option<Vec<String>> {
+    if names.is_empty() || masks.is_empty() {
+        return if names.is_empty() == masks.is_empty() {
+            Some(Vec::new())
+        } else {
+            None
+        };
+    }
+    let organization: Vec<&str> = features
+        .iter()
+        .copied()
+        .filter(|f| organization_feature(f).is_some())
+        .collect();
+    let aligned = match masks.len() {
+        n if n == features.len() => features,
+        n if n == organization.len() => organization.as_slice(),
+        _ => return None,
+    };
+    let mut permissions = Vec::new();
+    for (feature, mask) in aligned.iter().zip(masks) {
+        let (Some(feature), Some(bits)) =
+            (organization_feature(feature), mask_bits(mask, names.len()))
+        else {
+            continue;
+        };
+        for (name, granted) in names.iter().zip(bits) {
+            if granted && !name.is_empty() {
+                permissions.push(format!("org:{feature}:{name}"));
+            }
+        }
+    }
+    Some(permissions)
+}
+
+/// The name of a feature whose scope includes the organization: `o:name`, `ou:name` or `uo:name`, no further colon.
+fn organization_feature(entry: &str) -> Option<&str> {
+    let (scope, name) = entry.split_once(':')?;
+    (matches!(scope, "o" | "ou" | "uo") && !name.is_empty() && !name.contains(':')).then_some(name)
+}
+
+/// The lowest `count` bits of an unsigned decimal of any size, least significant first. `None` unless all digits.
+fn mask_bits(mask: &str, count: usize) -> Option<Vec<bool>> {
+    const MAX_DIGITS: usize = 1024;
+    if mask.is_empty() || mask.len() > MAX_DIGITS || !mask.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return None;
+    }
+    if let Ok(number) = mask.parse::<u128>() {
+        return Some(
+            (0..count)
+                .map(|bit| bit < 128 && number >> bit & 1 == 1)
+                .collect(),
+        );
+    }
+    let mut digits: Vec<u8> = mask.bytes().map(|byte| byte - b'0').collect();
+    Some((0..count).map(|_| halve(&mut digits)).collect())
+}
+
+/// Divides a decimal by two in place and returns the remainder.
+fn halve(digits: &mut [u8]) -> bool {
+    let mut carry = 0;
+    for digit in digits {
+        let value = carry * 10 + *digit;
+        (*digit, carry) = (value / 2, value % 2);
+    }
+    carry == 1
+}
+
+fn factor_age(field: &Field<'_>) -> Option<[i64; 2]> {
+    let Field::Numbers(numbers) = field else {
+        return None;
+    };
+    let [first, second] = numbers.as_slice() else {
+        return None;
+    };
+    let minutes =
+        |age: f64| (age == -1.0 || (age >= 0.0 && age <= 1e15)).then_some(age.ceil() as i64);
+    Some([minutes(*first)?, minutes(*second)?])
+}
+
+fn text(field: &Field<'_>, flags: &mut Vec<&'static str>) -> Option<String> {
+    match field {
+        Field::Text(text) if !text.is_empty() => Some(text.clone().into_owned()),
+        Field::Absent | Field::Other("null") => None,
+        _ => {
+            flags.push(MALFORMED);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_unpack_as_worked_out() {
+        let long: Vec<String> = (0..72).map(|n| format!("p{n}")).collect();
+        let long = long.join(",");
+        let power_70 = (1u128 << 70).to_string();
+        let wide = format!("1{}", "0".repeat(200));
+        let list = |text: &str| -> Vec<String> {
+            text.split_whitespace()
+                .map(|p| format!("org:{p}"))
+                .collect()
+        };
+        for (fea, per, fpm, expected) in [
+            (
+                "o:dashboard,o:teams",
+                "manage,read",
+                "3,2",
+                "dashboard:manage dashboard:read teams:read",
+            ),
+            (
+                "u:beta,o:dashboard,o:teams",
+                "manage,read",
+                "0,3,2",
+                "dashboard:manage dashboard:read teams:read",
+            ),
+            (
+                "o:dashboard,u:beta,o:teams",
+                "manage,read",
+                "3,2",
+                "dashboard:manage dashboard:read teams:read",
+            ),
+            (
+                "ou:memberships,u:impersonation",
+                "read,manage",
+                "3,0",
+                "memberships:read memberships:manage",
+            ),
+            ("o:a,o:b", "read,write", "0,1", "b:read"),
+            ("o:a", "read", "7", "a:read"),
+            ("o:a", "read,write", "-3", ""),
+            ("o:a", "read,write", "+1", ""),
+            ("o:a", "read,write", "1_0", ""),
+            ("o:a", "read,write", "\u{ff13}", ""),
+            ("o:a, o:b", "read, write", " 3, 1", "a:read a:write b:read"),
+            ("dashboard,o:b", "read", "1,1", "b:read"),
+            ("o:a:b,o:c", "read", "1,1", "c:read"),
+            ("org:dashboard", "read", "1", ""),
+            ("o:a,o:b", "read", "x,1", "b:read"),
+            ("o:a", long.as_str(), power_70.as_str(), "a:p70"),
+            ("o:a", "p0", wide.as_str(), ""),
+        ] {
+            let [fea, per, fpm] = [fea, per, fpm].map(|text| Field::Text(text.into()));
+            let [fea, per, fpm] = [&fea, &per, &fpm].map(claims::comma_list);
+            assert_eq!(unpack(&fea, &per, &fpm), Some(list(expected)));
+        }
+    }
+
+    #[test]
+    fn masks_that_line_up_with_nothing_grant_nothing() {
+        assert_eq!(unpack(&["o:a", "u:b", "o:c"], &["read"], &["1"]), None);
+        assert_eq!(unpack(&["o:a"], &["read"], &["1", "1"]), None);
+        assert_eq!(unpack(&["o:a"], &[], &["1"]), None);
+        assert_eq!(unpack(&["o:a"], &["read"], &[]), None);
+        assert_eq!(unpack(&[], &[], &[]), Some(Vec::new()));
+    }
+
+    #[test]
+    fn wide_masks_are_exact() {
+        // 2^130 + 2^128 + 1, beyond what a u128 holds.
+        let bits = mask_bits("1701411834604692317316873037158841057281", 131).unwrap();
+        let set: Vec<usize> = bits
+            .iter()
+            .enumerate()
+            .filter(|(_, bit)| **bit)
+            .map(|(at, _)| at)
+            .collect();
+        assert_eq!(set, [0, 128, 130]);
+        assert_eq!(mask_bits(&"9".repeat(1025), 1), None);
+    }
+
+    #[test]
+    fn kinds_are_told_apart() {
+        let clerk = |typ, cat, sub| Decoder::Clerk.kind(typ, cat, Some(sub));
+        let (session, template, machine, out) = (
+            CATEGORIES[0].0,
+            CATEGORIES[1].0,
+            CATEGORIES[2].0,
+            CATEGORIES[3].0,
+        );
+        for (typ, cat, sub, expected) in [
+            (Some("JWT"), None, "user_1", Some(TokenKind::Session)),
+            (None, Some(session), "user_1", Some(TokenKind::Session)),
+            (Some("jwt"), Some(out), "user_1", Some(TokenKind::Session)),
+            (
+                Some("JWT"),
+                Some(template),
+                "user_1",
+                Some(TokenKind::Template),
+            ),
+            (Some("at+jwt"), None, "user_1", Some(TokenKind::Oauth)),
+            (
+                Some("application/at+jwt"),
+                None,
+                "user_1",
+                Some(TokenKind::Oauth),
+            ),
+            (Some("AT+JWT"), None, "user_1", Some(TokenKind::Oauth)),
+            (Some("JWT"), Some(machine), "mch_1", Some(TokenKind::M2m)),
+            (Some("JWT"), None, "mch_1", Some(TokenKind::M2m)),
+            (Some("JWT"), Some(session), "mch_1", None),
+            (Some("at+jwt"), Some(session), "user_1", None),
+            (Some("JWT"), Some(machine), "user_1", None),
+            (Some("JWT"), Some("cl_other"), "user_1", None),
+            (Some("logout+jwt"), None, "user_1", None),
+            (Some("dpop+jwt"), None, "user_1", None),
+        ] {
+            assert_eq!(clerk(typ, cat, sub), expected, "{typ:?} {cat:?} {sub}");
+        }
+        assert_eq!(
+            Decoder::Standard.kind(Some("JWT"), Some("anything"), Some("mch_1")),
+            Some(TokenKind::Session)
+        );
+    }
+
+    #[test]
+    fn factor_ages_are_two_numbers_or_nothing() {
+        assert_eq!(factor_age(&Field::Numbers(vec![3.0, -1.0])), Some([3, -1]));
+        for bad in [
+            vec![],
+            vec![1.0],
+            vec![1.0, -2.0],
+            vec![1.0, 2.0, 3.0],
+            vec![f64::MAX, 0.0],
+        ] {
+            assert_eq!(factor_age(&Field::Numbers(bad)), None);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What is known, and what to learn next.
+
+use std::sync::Arc;
+
+use crate::issuer::IssuerId;
+use crate::jwk::JwkSet;
+
+/// The state of one fact.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Known<T> {
+    /// It is known.
+    Yes(T),
+    /// It is known not to be so, at least until the next refresh is due.
+    No,
+    /// Nobody has looked yet.
+    NotYet,
+    /// Somebody has looked in vain: the source does not answer. Retry after so many seconds.
+    Unreachable(u32),
+}
+
+/// What a verifier may know besides the credential. A driver implements it over its memory, for one moment.
+pub trait Facts {
+    /// The key set of `issuer` that is good for a token with this `kid`.
+    ///
+    /// `Yes` with a set that covers the `kid`; `No` if the current set does not and it is too early to ask again;
+    /// `NotYet` if asking could help; `Unreachable` if there is no usable set and the source is down.
+    fn keys(&self, issuer: IssuerId, kid: Option<&str>) -> Known<Arc<JwkSet>>;
+}
+
+/// The facts of one who has only static keys.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoFacts;
+
+impl Facts for NoFacts {
+    fn keys(&self, _: IssuerId, _: Option<&str>) -> Known<Arc<JwkSet>> {
+        Known::No
+    }
+}
+
+/// A fact to learn. Holds nothing secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lookup {
+    /// The key set of an issuer.
+    Keys {
+        /// Whose.
+        issuer: IssuerId,
+        /// The key that was missing, at most 256 bytes of a stranger's text.
+        kid: Option<String>,
+    },
+}

@@ -1,0 +1,218 @@
+//! The verified caller.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::claims::{Actor, Claims};
+use crate::decoders::Membership;
+use crate::issuer::IssuerId;
+use crate::kind::TokenKind;
+use crate::timestamp::Timestamp;
+use crate::verifier::SignatureValid;
+
+/// Who is calling, verified. Cheap to clone.
+///
+/// Only the [`Verifier`](crate::Verifier) makes one: the constructor demands evidence that nobody else can produce.
+/// `Debug` names the caller and never the token, which is not kept.
+#[derive(Clone)]
+pub struct Identity(Arc<Inner>);
+
+struct Inner {
+    kind: TokenKind,
+    claims: Claims,
+    membership: Membership,
+    role: Option<String>,
+    raw_claims: Vec<u8>,
+    provenance: Provenance,
+}
+
+/// Which issuer's keys, and which generation of them, verified a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Provenance {
+    /// The issuer's place in the verifier.
+    pub issuer: IssuerId,
+    /// The generation of its key set; see [`JwkSet::with_generation`](crate::JwkSet::with_generation).
+    pub generation: u64,
+}
+
+impl Identity {
+    pub(crate) fn new(
+        _evidence: &SignatureValid,
+        kind: TokenKind,
+        claims: Claims,
+        membership: Membership,
+        raw_claims: Vec<u8>,
+        provenance: Provenance,
+    ) -> Self {
+        let role = membership.raw_role.as_deref().map(canonical_role);
+        Self(Arc::new(Inner {
+            kind,
+            claims,
+            membership,
+            role,
+            raw_claims,
+            provenance,
+        }))
+    }
+
+    /// What the token was for.
+    pub fn kind(&self) -> TokenKind {
+        self.0.kind
+    }
+
+    /// `sub`: unique within the issuer, never reassigned.
+    pub fn subject(&self) -> &str {
+        &self.0.claims.subject
+    }
+
+    /// `iss`.
+    pub fn issuer(&self) -> &str {
+        &self.0.claims.issuer
+    }
+
+    /// The subject, where it is a user: not for machines, nor for clients that act for themselves.
+    pub fn user_id(&self) -> Option<&str> {
+        let own = self.0.claims.client_id.as_deref() == Some(self.subject());
+        let user = matches!(
+            self.0.kind,
+            TokenKind::Session | TokenKind::Oauth | TokenKind::Template
+        );
+        (user && !own).then(|| self.subject())
+    }
+
+    /// `sid`.
+    pub fn session_id(&self) -> Option<&str> {
+        self.0.claims.session_id.as_deref()
+    }
+
+    /// `sts`, where the issuer tells the session's status: `active` or `pending`.
+    pub fn session_status(&self) -> Option<&str> {
+        self.0.claims.session_status.as_deref()
+    }
+
+    /// `client_id`.
+    pub fn client_id(&self) -> Option<&str> {
+        self.0.claims.client_id.as_deref()
+    }
+
+    /// The active organization.
+    pub fn organization_id(&self) -> Option<&str> {
+        self.0.membership.organization_id.as_deref()
+    }
+
+    /// The active organization's slug.
+    pub fn organization_slug(&self) -> Option<&str> {
+        self.0.membership.organization_slug.as_deref()
+    }
+
+    /// The role in the active organization, always with its prefix: `org:admin`.
+    pub fn role(&self) -> Option<&str> {
+        self.0.role.as_deref()
+    }
+
+    /// The role as the token spells it, with or without prefix.
+    pub fn raw_role(&self) -> Option<&str> {
+        self.0.membership.raw_role.as_deref()
+    }
+
+    /// The permissions: in the active organization (`org:<feature>:<permission>`), or the provider's own list.
+    pub fn permissions(&self) -> &[String] {
+        match self.0.membership.permissions.as_slice() {
+            [] => &self.0.claims.permissions,
+            permissions => permissions,
+        }
+    }
+
+    /// The scopes.
+    pub fn scopes(&self) -> &[String] {
+        &self.0.claims.scopes
+    }
+
+    /// Features of the user's and the organization's plans, `o:<feature>` or `u:<feature>`.
+    pub fn features(&self) -> &[String] {
+        &self.0.membership.features
+    }
+
+    /// Plans of the user and the organization, `o:<plan>` or `u:<plan>`.
+    pub fn plans(&self) -> &[String] {
+        &self.0.membership.plans
+    }
+
+    /// Who acts for the subject, if somebody else does.
+    pub fn actor(&self) -> Option<&Actor> {
+        self.0.claims.actor.as_ref()
+    }
+
+    /// Minutes since the first and second factor were verified when the token was made; -1 for one not enrolled.
+    pub fn factor_verification_age(&self) -> Option<[i64; 2]> {
+        self.0.membership.factor_age
+    }
+
+    /// `jti`.
+    pub fn token_id(&self) -> Option<&str> {
+        self.0.claims.token_id.as_deref()
+    }
+
+    /// `iat`.
+    pub fn issued_at(&self) -> Option<Timestamp> {
+        self.0.claims.issued_at
+    }
+
+    /// `exp`. The leeway is not added.
+    pub fn expires_at(&self) -> Timestamp {
+        self.0.claims.expires_at
+    }
+
+    /// The registered claims.
+    pub fn claims(&self) -> &Claims {
+        &self.0.claims
+    }
+
+    /// The whole claims set read into a type of your own.
+    ///
+    /// # Errors
+    /// The type does not fit the claims.
+    pub fn custom_claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&self.0.raw_claims)
+    }
+
+    /// The claims set as the JSON that was signed.
+    pub fn raw_claims(&self) -> &[u8] {
+        &self.0.raw_claims
+    }
+
+    /// What was odd about the token although it is valid: `permissions_misaligned`, `organization_malformed`,
+    /// `organization_claims_ignored`.
+    pub fn flags(&self) -> &[&'static str] {
+        &self.0.membership.flags
+    }
+
+    /// Which keys verified it.
+    pub fn provenance(&self) -> Provenance {
+        self.0.provenance
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        // The texts repeat the raw claims once, the lists and the structure are about this much.
+        2 * self.0.raw_claims.len() + 512
+    }
+}
+
+fn canonical_role(raw: &str) -> String {
+    format!("org:{}", raw.strip_prefix("org:").unwrap_or(raw))
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("kind", &self.kind())
+            .field("subject", &self.subject())
+            .field("issuer", &self.issuer())
+            .field("organization_id", &self.organization_id())
+            .field("expires_at", &self.expires_at())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,484 @@
+//! Verification as a pure function: what was presented, what is known and the time give a verdict
+//! (RFC 7515 §5.2, RFC 7519 §7.2, RFC 8725).
+
+use std::collections::HashMap;
+
+use crate::claims::{Claims, Parsed, Unverified};
+use crate::credential::{self, Credential, Place, RequestHead};
+use crate::facts::{Facts, Known, Lookup};
+use crate::identity::{Identity, Provenance};
+use crate::issuer::{
+    Audience, AuthorizedParties, AzpRule, Issuer, IssuerId, IssuerName, KeySource,
+};
+use crate::json;
+use crate::jws::{Compact, Header};
+use crate::kind::{KindSet, TokenKind};
+use crate::rejection::{Reason, Rejection};
+use crate::timestamp::Timestamp;
+
+/// The trusted issuers, and what is accepted from them.
+#[derive(Debug)]
+pub struct Verifier {
+    issuers: Vec<Issuer>,
+    by_name: HashMap<String, IssuerId>,
+    pinned_by_keys: Option<IssuerId>,
+    settings: Settings,
+}
+
+/// What holds for all issuers alike.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The kinds of tokens that get past the door.
+    pub accepts: KindSet,
+    /// Whether a session with tasks left counts as signed in.
+    pub allow_pending: bool,
+    /// Names of session cookies, most wanted first. Empty: cookies are not read.
+    pub cookies: Vec<String>,
+    /// The longest token that is looked at, in bytes.
+    pub max_token_bytes: usize,
+}
+
+/// The default of [`Settings::max_token_bytes`].
+pub const DEFAULT_MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            accepts: KindSet::SESSION,
+            allow_pending: false,
+            cookies: Vec::new(),
+            max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
+        }
+    }
+}
+
+/// A verdict, or the question it hangs on.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Somebody.
+    Verified(Identity),
+    /// Nobody, and why.
+    Rejected(Rejection),
+    /// Learn this fact and ask again.
+    Needs(Lookup),
+}
+
+impl Verifier {
+    /// A verifier for these issuers.
+    ///
+    /// # Errors
+    /// A sentence that names the issuer and the setting that is unsafe or useless.
+    pub fn new(issuers: Vec<Issuer>, settings: Settings) -> Result<Self, String> {
+        if issuers.is_empty() {
+            return Err("there is no issuer, so every token would be refused".to_owned());
+        }
+        if settings.accepts.is_empty() {
+            return Err("`accepts` is empty, so every token would be refused".to_owned());
+        }
+        let mut by_name = HashMap::new();
+        let mut pinned_by_keys = None;
+        for (position, issuer) in issuers.iter().enumerate() {
+            let id = IssuerId(u32::try_from(position).map_err(|_| "too many issuers")?);
+            let (label, taken) = match &issuer.name {
+                IssuerName::Exact(name) => {
+                    (name.as_str(), by_name.insert(name.clone(), id).is_some())
+                }
+                IssuerName::PinnedByKeys => (
+                    "(any, pinned by its keys)",
+                    pinned_by_keys.replace(id).is_some(),
+                ),
+            };
+            issuer
+                .check()
+                .map_err(|why| format!("issuer {label}: {why}"))?;
+            if taken {
+                return Err(format!("issuer {label}: it is configured twice"));
+            }
+        }
+        Ok(Self {
+            issuers,
+            by_name,
+            pinned_by_keys,
+            settings,
+        })
+    }
+
+    /// The issuers, by [`IssuerId::index`].
+    pub fn issuers(&self) -> &[Issuer] {
+        &self.issuers
+    }
+
+    /// The ids of the issuers.
+    pub fn issuer_ids(&self) -> impl Iterator<Item = IssuerId> + '_ {
+        (0..self.issuers.len()).map(|index| IssuerId(index as u32))
+    }
+
+    /// What holds for all issuers alike.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Finds what a request presents.
+    ///
+    /// # Errors
+    /// There is nothing, more than one thing, or something malformed.
+    pub fn credential<'h, H: RequestHead>(
+        &'h self,
+        head: &'h H,
+    ) -> Result<Credential<'h>, Rejection> {
+        credential::extract(head, &self.settings.cookies)
+    }
+
+    /// The verdict on a credential.
+    pub fn verify<F: Facts + ?Sized>(
+        &self,
+        credential: &Credential<'_>,
+        facts: &F,
+        now: Timestamp,
+    ) -> Outcome {
+        match self.judge(credential, facts, now) {
+            Ok(identity) => Outcome::Verified(identity),
+            Err(Halt::Reject(rejection)) => Outcome::Rejected(rejection),
+            Err(Halt::Ask(lookup)) => Outcome::Needs(lookup),
+        }
+    }
+
+    /// Judges a remembered identity anew by what may have changed since: the time, and the place of the credential.
+    /// Whether its keys still stand is the memory's business ([`Identity::provenance`]).
+    ///
+    /// # Errors
+    /// It has expired, is not valid yet, or is a machine's in a cookie.
+    pub fn recheck(
+        &self,
+        identity: &Identity,
+        place: Place,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        header_only(identity.kind(), place)?;
+        let issuer = &self.issuers[identity.provenance().issuer.index()];
+        in_time(identity.claims(), issuer, now)
+    }
+
+    /// The steps of a verification, cheapest first, nothing fetched for a stranger.
+    fn judge<F: Facts + ?Sized>(
+        &self,
+        credential: &Credential<'_>,
+        facts: &F,
+        now: Timestamp,
+    ) -> Result<Identity, Halt> {
+        let token = credential.token();
+        self.small_enough(token)?;
+        self.not_opaque(token)?;
+        let jws = Compact::split(token)?;
+        let header_json = jws.header_json()?;
+        let header = Header::parse(&header_json)?;
+        let payload = jws.payload_bytes()?;
+        let claims = Unverified::parse(&payload)?;
+
+        let (id, issuer) = self.issuer(&claims)?;
+        let kind = self.kind(issuer, &header, &claims, credential.place())?;
+        let (evidence, generation) = signature(&jws, &header, id, issuer, facts)?;
+
+        let claims = claims.verified(&evidence);
+        claims.require(&issuer.required_claims)?;
+        let (claims, membership) = decode(claims, issuer)?;
+        in_time(&claims, issuer, now)?;
+        for_us(&claims, kind, issuer)?;
+        self.signed_in(&claims, kind)?;
+        let provenance = Provenance {
+            issuer: id,
+            generation,
+        };
+        Ok(Identity::new(
+            &evidence, kind, claims, membership, payload, provenance,
+        ))
+    }
+
+    fn small_enough(&self, token: &str) -> Result<(), Rejection> {
+        let (length, most) = (token.len(), self.settings.max_token_bytes);
+        if length > most {
+            return Err(Rejection::new(Reason::TokenTooLarge).with_detail(format!(
+                "the token has {length} bytes, at most {most} are read"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Tells opaque tokens by their prefix. Nobody here can verify one: that takes the issuer's word.
+    fn not_opaque(&self, token: &str) -> Result<(), Rejection> {
+        let kind = self
+            .issuers
+            .iter()
+            .find_map(|issuer| issuer.decoder.opaque_kind(token));
+        match kind {
+            None => Ok(()),
+            Some(kind) if self.settings.accepts.contains(kind) => Err(Rejection::new(
+                Reason::VerificationUnavailable,
+            )
+            .with_detail(format!(
+                "no issuer is configured to introspect an opaque {kind}"
+            ))),
+            Some(kind) => Err(self.not_accepted(kind)),
+        }
+    }
+
+    /// RFC 8725 §3.8: the issuer is found by exact match, and its keys are used for its tokens only.
+    fn issuer(&self, claims: &Unverified<Parsed<'_>>) -> Result<(IssuerId, &Issuer), Rejection> {
+        let name = claims.issuer()?;
+        let pinned = || self.pinned_by_keys.filter(|_| is_issuer_url(name));
+        let Some(id) = self.by_name.get(name).copied().or_else(pinned) else {
+            return Err(Rejection::new(Reason::IssuerUnknown).with_detail(self.known_issuers(name)));
+        };
+        Ok((id, &self.issuers[id.index()]))
+    }
+
+    fn known_issuers(&self, found: &str) -> String {
+        let names: Vec<&str> = self.by_name.keys().map(String::as_str).take(3).collect();
+        let slash = |name: &&str| name.trim_end_matches('/') == found.trim_end_matches('/');
+        let found = json::short(found);
+        match names.iter().find(|name| slash(name)) {
+            Some(name) => {
+                format!("`iss` is {found:?}, configured is {name:?}: the slash at the end counts")
+            }
+            None => format!("`iss` is {found:?}, configured: {names:?}"),
+        }
+    }
+
+    fn kind(
+        &self,
+        issuer: &Issuer,
+        header: &Header<'_>,
+        claims: &Unverified<Parsed<'_>>,
+        place: Place,
+    ) -> Result<TokenKind, Rejection> {
+        let kind = issuer
+            .decoder
+            .kind(
+                header.typ.as_deref(),
+                header.cat.as_deref(),
+                claims.subject(),
+            )
+            .ok_or_else(|| {
+                let typ = header.typ.as_deref().map(json::short);
+                let cat = header.cat.as_deref().map(json::short);
+                Rejection::new(Reason::TokenKindUnknown)
+                    .with_detail(format!("`typ` is {typ:?}, `cat` is {cat:?}"))
+            })?;
+        if !self.settings.accepts.contains(kind) {
+            return Err(self.not_accepted(kind));
+        }
+        if !issuer.token_types.contains(kind) {
+            return Err(
+                Rejection::new(Reason::TokenKindNotAccepted).with_detail(format!(
+                    "this issuer may issue {}, not a {kind}",
+                    issuer.token_types
+                )),
+            );
+        }
+        header_only(kind, place)?;
+        Ok(kind)
+    }
+
+    fn not_accepted(&self, kind: TokenKind) -> Rejection {
+        Rejection::new(Reason::TokenKindNotAccepted).with_detail(format!(
+            "the token is a {kind}, accepted: {}",
+            self.settings.accepts
+        ))
+    }
+
+    fn signed_in(&self, claims: &Claims, kind: TokenKind) -> Result<(), Rejection> {
+        let pending =
+            kind == TokenKind::Session && claims.session_status.as_deref() == Some("pending");
+        if pending && !self.settings.allow_pending {
+            return Err(Reason::SessionPending.into());
+        }
+        Ok(())
+    }
+}
+
+/// Either a refusal or a question: both end a verification early.
+enum Halt {
+    Reject(Rejection),
+    Ask(Lookup),
+}
+
+impl From<Rejection> for Halt {
+    fn from(rejection: Rejection) -> Self {
+        Self::Reject(rejection)
+    }
+}
+
+/// Evidence that a signature was verified with an issuer's key. Its field is private to this file, so nobody else can
+/// make an [`Identity`].
+pub(crate) struct SignatureValid(());
+
+/// Checks the signature with the one key that the issuer binds to `kid` and algorithm.
+fn signature<F: Facts + ?Sized>(
+    jws: &Compact<'_>,
+    header: &Header<'_>,
+    id: IssuerId,
+    issuer: &Issuer,
+    facts: &F,
+) -> Result<(SignatureValid, u64), Halt> {
+    let algorithm = header.algorithm;
+    if !issuer.algorithms.contains(algorithm) {
+        // RFC 8725 §3.1: allowed by the issuer's list, and below, by the key.
+        return Err(Rejection::new(Reason::AlgorithmNotAllowed)
+            .with_detail(format!(
+                "the header says {algorithm}, this issuer signs with {}",
+                issuer.algorithms
+            ))
+            .into());
+    }
+    let kid = header.kid.as_deref();
+    let learned;
+    let keys = match &issuer.keys {
+        KeySource::SharedSecret(secret) => {
+            let key = secret
+                .mac(algorithm)
+                .ok_or(Rejection::new(Reason::KeyUnsuitable))?;
+            jws.verify_mac(key)?;
+            return Ok((SignatureValid(()), 0));
+        }
+        KeySource::Static(keys) => keys,
+        KeySource::Remote => match facts.keys(id, kid) {
+            Known::Yes(keys) => {
+                learned = keys;
+                &*learned
+            }
+            Known::No => return Err(key_unknown(kid).into()),
+            Known::NotYet => {
+                return Err(Halt::Ask(Lookup::Keys {
+                    issuer: id,
+                    kid: kid.map(str::to_owned),
+                }));
+            }
+            Known::Unreachable(seconds) => {
+                return Err(Rejection::new(Reason::KeysUnavailable)
+                    .with_retry_after(seconds)
+                    .into());
+            }
+        },
+    };
+    let candidates = keys.candidates(kid);
+    if candidates.is_empty() {
+        return Err(key_unknown(kid).into());
+    }
+    jws.verify_with(algorithm, candidates.iter())?;
+    Ok((SignatureValid(()), keys.generation()))
+}
+
+fn key_unknown(kid: Option<&str>) -> Rejection {
+    Rejection::new(Reason::KeyUnknown).with_detail(match kid {
+        Some(kid) => format!(
+            "the issuer publishes no key with `kid` {:?}",
+            json::short(kid)
+        ),
+        None => "the token names no key, and the issuer has none".to_owned(),
+    })
+}
+
+fn decode(
+    claims: Parsed<'_>,
+    issuer: &Issuer,
+) -> Result<(Claims, crate::decoders::Membership), Rejection> {
+    let (claims, provider) = claims.into_claims()?;
+    Ok((claims, issuer.decoder.decode(&provider)))
+}
+
+/// RFC 7519 §4.1.4 to §4.1.6, with the issuer's leeway and no rounding in the holder's favour.
+fn in_time(claims: &Claims, issuer: &Issuer, now: Timestamp) -> Result<(), Rejection> {
+    let leeway = issuer.leeway;
+    let too_early = |time: Timestamp| now.plus(leeway) < time;
+    let explain = |reason: Reason, name: &str, time: Timestamp| {
+        let by = seconds(now.millis_since(time).unsigned_abs());
+        let side = if time <= now { "ago" } else { "ahead" };
+        Rejection::new(reason).with_detail(format!(
+            "`{name}` is {time}, {by} s {side}; now is {now}, the leeway is {} s",
+            seconds(u64::try_from(leeway.as_millis()).unwrap_or(u64::MAX)),
+        ))
+    };
+    if now >= claims.expires_at.plus(leeway) {
+        return Err(explain(Reason::TokenExpired, "exp", claims.expires_at));
+    }
+    if let Some(not_before) = claims.not_before.filter(|time| too_early(*time)) {
+        return Err(explain(Reason::TokenNotYetValid, "nbf", not_before));
+    }
+    if let Some(issued_at) = claims.issued_at.filter(|time| too_early(*time)) {
+        return Err(explain(Reason::TokenIssuedInFuture, "iat", issued_at));
+    }
+    Ok(())
+}
+
+fn seconds(millis: u64) -> f64 {
+    millis as f64 / 1000.0
+}
+
+/// RFC 7519 §4.1.3 and RFC 8725 §3.9 for `aud`; OpenID Connect Core §2 for `azp`; RFC 7800 §3.1 for `cnf`.
+fn for_us(claims: &Claims, kind: TokenKind, issuer: &Issuer) -> Result<(), Rejection> {
+    if claims.sender_constrained {
+        return Err(Reason::SenderConstrained.into());
+    }
+    if let Audience::OneOf(wanted) = &issuer.audience {
+        if claims.audience.is_empty() {
+            return Err(Reason::AudienceMissing.into());
+        }
+        if !claims
+            .audience
+            .iter()
+            .any(|audience| wanted.contains(audience))
+        {
+            let found: Vec<&str> = claims
+                .audience
+                .iter()
+                .take(3)
+                .map(|a| json::short(a))
+                .collect();
+            return Err(Rejection::new(Reason::AudienceMismatch)
+                .with_detail(format!("`aud` is {found:?}, expected one of {wanted:?}")));
+        }
+    }
+    if matches!(kind, TokenKind::Session | TokenKind::Template) {
+        authorized_party(
+            claims.authorized_party.as_deref(),
+            &issuer.authorized_parties,
+        )?;
+    }
+    Ok(())
+}
+
+fn authorized_party(found: Option<&str>, wanted: &AuthorizedParties) -> Result<(), Rejection> {
+    match (wanted.rule, found) {
+        (AzpRule::Off, _) | (AzpRule::IfPresent, None) => Ok(()),
+        (AzpRule::Require, None) => Err(Reason::PartyMissing.into()),
+        (_, Some(party)) if wanted.parties.iter().any(|own| own == party) => Ok(()),
+        (_, Some(party)) => Err(Rejection::new(Reason::PartyMismatch).with_detail(format!(
+            "`azp` is {:?}, authorized: {:?}",
+            json::short(party),
+            wanted.parties
+        ))),
+    }
+}
+
+fn header_only(kind: TokenKind, place: Place) -> Result<(), Rejection> {
+    if place == Place::Cookie && kind != TokenKind::Session {
+        return Err(
+            Rejection::new(Reason::TokenKindNotAccepted).with_detail(format!(
+                "a {kind} is accepted in the Authorization header, not in a cookie"
+            )),
+        );
+    }
+    Ok(())
+}
+
+/// RFC 8414 §2: an issuer is an `https` URL; `http` only on the loopback interface, for local work.
+fn is_issuer_url(name: &str) -> bool {
+    name.strip_prefix("https://")
+        .is_some_and(|host| !host.is_empty())
+        || ["http://localhost", "http://127.0.0.1", "http://[::1]"]
+            .iter()
+            .any(|local| {
+                name.strip_prefix(local)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+            })
+}
