@@ -94,6 +94,7 @@ pub struct JwkSet {
     by_kid: HashMap<String, usize>,
     without_kid: Vec<usize>,
     skipped: Vec<String>,
+    fingerprint: [u8; 32],
     generation: u64,
 }
 
@@ -110,7 +111,10 @@ impl JwkSet {
             .deserialize_any(SetVisitor)
             .and_then(|members| deserializer.end().map(|()| members))
             .map_err(|error| KeyError(format!("not a JWK set: {error}")))?;
-        let mut set = Self::empty();
+        let mut set = Self {
+            fingerprint: crate::crypto::sha256(json.as_bytes()),
+            ..Self::empty()
+        };
         for member in members {
             let label = member.label();
             match member.into_jwk(allowed) {
@@ -180,6 +184,11 @@ impl JwkSet {
         self.generation
     }
 
+    /// Whether both were parsed from the same document.
+    pub fn same_document(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+
     /// The usable keys.
     pub fn keys(&self) -> &[Jwk] {
         &self.keys
@@ -216,6 +225,7 @@ impl JwkSet {
             by_kid: HashMap::new(),
             without_kid: Vec::new(),
             skipped: Vec::new(),
+            fingerprint: [0; 32],
             generation: 0,
         }
     }

@@ -1,1 +1,43 @@
-//! Stub.
+//! Connects: an [`Authenticator`] is a verifier with a memory, a fetcher and a clock, and the adapters carry its
+//! verdicts into web frameworks.
+//!
+//! ```no_run
+//! use doorward::{Authenticator, Config, IssuerConfig};
+//!
+//! # async fn example(headers: Vec<(String, String)>) -> Result<(), Box<dyn std::error::Error>> {
+//! let auth = Authenticator::new(&Config::new([IssuerConfig::new("https://login.example.com", "my-api")]))?;
+//! let identity = auth.authenticate(&headers).await?;
+//! println!("hello {}", identity.subject());
+//! # Ok(())
+//! # }
+//! ```
+
+mod authenticator;
+mod clock;
+mod config;
+mod environment;
+mod fetch;
+mod flight;
+mod freshness;
+mod memory;
+mod observe;
+mod preset;
+
+#[cfg(feature = "axum")]
+#[path = "adapters/axum.rs"]
+pub mod axum;
+#[cfg(feature = "tower")]
+#[path = "adapters/tower.rs"]
+pub mod tower;
+
+pub use authenticator::{Attempt, Authenticator};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use config::{ANY_AUDIENCE, Config, ConfigError, IssuerConfig, OneOrMany, SecretText};
+pub use doorward_core as core;
+pub use doorward_core::{
+    Algorithm, Identity, Level, Policy, Reason, Rejection, RequestHead, Reverification, Secret, Timestamp, TokenKind,
+};
+pub use fetch::{FetchError, KeysUrl};
+pub use flight::Ticket;
+pub use freshness::FetchSettings;
+pub use memory::KeyStatus;

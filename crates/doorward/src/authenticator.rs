@@ -1,0 +1,264 @@
+//! A verifier with a memory, a fetcher and a clock.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward_core::{
+    Credential, Identity, IssuerName, KeySource, Lookup, Outcome, Reason, Rejection, RequestHead, Verifier, sha256,
+};
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, ConfigError, Resolved};
+use crate::fetch::{self, Fetcher};
+use crate::flight::Ticket;
+use crate::freshness::FetchSettings;
+use crate::memory::{KeySlot, KeyStatus, Memory};
+use crate::observe;
+
+/// Decides who is calling. One per application; cheap to clone and safe to share.
+///
+/// The warm path is a plain function call: no lock that another request could hold for long, no await, no I/O. Only
+/// when keys must be learned does [`authenticate`](Self::authenticate) wait, for a fetch that all requests share.
+#[derive(Clone)]
+pub struct Authenticator(Arc<Inner>);
+
+struct Inner {
+    verifier: Verifier,
+    memory: Memory,
+    clock: Arc<dyn Clock>,
+    fetch: FetchSettings,
+    explain: bool,
+}
+
+/// The result of one try that does not wait.
+#[derive(Debug)]
+pub enum Attempt {
+    /// Somebody.
+    Verified(Identity),
+    /// Nobody, and why.
+    Rejected(Rejection),
+    /// Wait for this fetch, then try again.
+    Pending(Ticket),
+}
+
+/// How often one request may wait for a fetch. Two are needed at most: one for the first key set, one for a key that
+/// was published since.
+const MAX_ROUNDS: usize = 3;
+
+impl Authenticator {
+    /// Builds an authenticator. Nothing is fetched, started or opened before a request needs it.
+    ///
+    /// # Errors
+    /// The operator's mistake, with the setting, what was found and what would be right.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        Self::with_clock(config, Arc::new(SystemClock::new()))
+    }
+
+    /// As [`Authenticator::new`], with a clock of your own, for tests.
+    ///
+    /// # Errors
+    /// As [`Authenticator::new`].
+    pub fn with_clock(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
+        Self::assemble(config, clock, Arc::new(fetch::fetch))
+    }
+
+    fn assemble(config: &Config, clock: Arc<dyn Clock>, fetcher: Fetcher) -> Result<Self, ConfigError> {
+        let Resolved { verifier, sources, fetch, cache_bytes, explain } = config.resolve()?;
+        let slots = sources.into_iter().zip(verifier.issuers()).map(|(source, issuer)| {
+            let slot = |source| {
+                KeySlot::new(source, issuer.algorithms, fetch.clone(), Arc::clone(&clock), Arc::clone(&fetcher))
+            };
+            source.map(|source| Arc::new(slot(source)))
+        });
+        let memory = Memory::new(slots.collect(), cache_bytes);
+        Ok(Self(Arc::new(Inner { verifier, memory, clock, fetch, explain })))
+    }
+
+    /// Decides who sends this request.
+    ///
+    /// # Errors
+    /// The refusal, to be rendered as it is or, for optional authentication, let through if
+    /// [`Rejection::is_absence`].
+    pub async fn authenticate<H: RequestHead>(&self, head: &H) -> Result<Identity, Rejection> {
+        self.verify_credential(&self.credential(head)?).await
+    }
+
+    /// As [`Authenticator::authenticate`], blocking the thread while keys are fetched.
+    ///
+    /// # Errors
+    /// As [`Authenticator::authenticate`].
+    pub fn authenticate_blocking<H: RequestHead>(&self, head: &H) -> Result<Identity, Rejection> {
+        self.verify_credential_blocking(&self.credential(head)?)
+    }
+
+    /// As [`Authenticator::authenticate`], without waiting.
+    pub fn try_authenticate<H: RequestHead>(&self, head: &H) -> Attempt {
+        match self.credential(head) {
+            Ok(credential) => self.attempt(&credential),
+            Err(rejection) => Attempt::Rejected(rejection),
+        }
+    }
+
+    /// Verifies a token that is already in hand.
+    ///
+    /// # Errors
+    /// As [`Authenticator::authenticate`].
+    pub async fn verify(&self, token: &str) -> Result<Identity, Rejection> {
+        self.verify_credential(&Credential::bearer(token)).await
+    }
+
+    /// As [`Authenticator::verify`], blocking the thread while keys are fetched.
+    ///
+    /// # Errors
+    /// As [`Authenticator::authenticate`].
+    pub fn verify_blocking(&self, token: &str) -> Result<Identity, Rejection> {
+        self.verify_credential_blocking(&Credential::bearer(token))
+    }
+
+    /// As [`Authenticator::verify`], without waiting.
+    pub fn try_verify(&self, token: &str) -> Attempt {
+        self.attempt(&Credential::bearer(token))
+    }
+
+    /// Finds what a request presents, without verifying it.
+    ///
+    /// # Errors
+    /// There is nothing, more than one thing, or something malformed.
+    pub fn credential<'h, H: RequestHead>(&'h self, head: &'h H) -> Result<Credential<'h>, Rejection> {
+        self.0.verifier.credential(head).map_err(|rejection| self.refuse(rejection))
+    }
+
+    /// Fetches every remote key set that is not fresh, and waits. To warm up before traffic comes; never needed.
+    pub fn refresh_blocking(&self) {
+        let tickets: Vec<Ticket> = self.0.memory.slots().map(|slot| slot.fetch(None)).collect();
+        tickets.iter().for_each(|ticket| ticket.wait(self.longest_wait()));
+    }
+
+    /// What is known about each issuer's keys.
+    pub fn key_status(&self) -> Vec<(String, Option<KeyStatus>)> {
+        let elapsed = self.0.clock.elapsed();
+        let status = |id| self.0.memory.slot(id).map(|slot| slot.status(elapsed));
+        let label = |name: &IssuerName| match name {
+            IssuerName::Exact(name) => name.clone(),
+            _ => "(any, pinned by its keys)".to_owned(),
+        };
+        let ids = self.0.verifier.issuer_ids();
+        ids.zip(self.0.verifier.issuers()).map(|(id, issuer)| (label(&issuer.name), status(id))).collect()
+    }
+
+    /// How many verified tokens are remembered.
+    pub fn remembered_tokens(&self) -> usize {
+        self.0.memory.tokens()
+    }
+
+    /// The verifier.
+    pub fn verifier(&self) -> &Verifier {
+        &self.0.verifier
+    }
+
+    /// Makes a refusal of your own (a policy's) speak the way this authenticator's refusals do.
+    #[must_use]
+    pub fn refuse(&self, rejection: Rejection) -> Rejection {
+        let rejection = if self.0.explain { rejection.explained() } else { rejection };
+        observe::rejected(&rejection);
+        rejection
+    }
+
+    async fn verify_credential(&self, credential: &Credential<'_>) -> Result<Identity, Rejection> {
+        for _ in 0..MAX_ROUNDS {
+            match self.attempt(credential) {
+                Attempt::Verified(identity) => return Ok(identity),
+                Attempt::Rejected(rejection) => return Err(rejection),
+                Attempt::Pending(ticket) => ticket.await,
+            }
+        }
+        Err(self.gave_up())
+    }
+
+    fn verify_credential_blocking(&self, credential: &Credential<'_>) -> Result<Identity, Rejection> {
+        for _ in 0..MAX_ROUNDS {
+            match self.attempt(credential) {
+                Attempt::Verified(identity) => return Ok(identity),
+                Attempt::Rejected(rejection) => return Err(rejection),
+                Attempt::Pending(ticket) => ticket.wait(self.longest_wait()),
+            }
+        }
+        Err(self.gave_up())
+    }
+
+    /// One round: what is remembered, else what can be verified with the facts at hand.
+    fn attempt(&self, credential: &Credential<'_>) -> Attempt {
+        let Inner { verifier, memory, clock, .. } = &*self.0;
+        let (now, elapsed) = (clock.now(), clock.elapsed());
+        let too_long = credential.token().len() > verifier.settings().max_token_bytes;
+        let digest = (memory.remembers() && !too_long).then(|| sha256(credential.token().as_bytes()));
+        if let Some((digest, identity)) = digest.and_then(|digest| Some((digest, memory.recall(&digest, elapsed)?))) {
+            return match verifier.recheck(&identity, credential.place(), now) {
+                Ok(()) => {
+                    self.keep_fresh(&identity, elapsed);
+                    observe::verified(&identity, true);
+                    Attempt::Verified(identity)
+                }
+                Err(rejection) => {
+                    memory.forget(&digest);
+                    Attempt::Rejected(self.refuse(rejection))
+                }
+            };
+        }
+        match verifier.verify(credential, &memory.at(elapsed), now) {
+            Outcome::Verified(identity) => {
+                if let Some(digest) = digest {
+                    memory.remember(digest, identity.clone());
+                }
+                self.keep_fresh(&identity, elapsed);
+                observe::verified(&identity, false);
+                Attempt::Verified(identity)
+            }
+            Outcome::Rejected(rejection) => Attempt::Rejected(self.refuse(rejection)),
+            Outcome::Needs(lookup) => match self.learn(lookup) {
+                Some(ticket) => Attempt::Pending(ticket),
+                None => Attempt::Rejected(self.gave_up()),
+            },
+        }
+    }
+
+    fn learn(&self, lookup: Lookup) -> Option<Ticket> {
+        match lookup {
+            Lookup::Keys { issuer, kid } => Some(self.0.memory.slot(issuer)?.fetch(kid)),
+            _ => None,
+        }
+    }
+
+    /// Refreshes keys before they are too old. Only a verified caller gets this far, so strangers cannot cause it.
+    fn keep_fresh(&self, identity: &Identity, elapsed: Duration) {
+        if let Some(slot) = self.0.memory.slot(identity.provenance().issuer) {
+            slot.keep_fresh(elapsed);
+        }
+    }
+
+    /// A fetch ends by its own deadline; this is the belt to those braces.
+    fn longest_wait(&self) -> Duration {
+        self.0.fetch.total_timeout + Duration::from_secs(1)
+    }
+
+    fn gave_up(&self) -> Rejection {
+        self.refuse(Rejection::new(Reason::KeysUnavailable).with_detail("the keys changed faster than they were read"))
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let issuers = self.0.verifier.issuers();
+        let describe = |keys: &KeySource| matches!(keys, KeySource::Remote);
+        f.debug_struct("Authenticator")
+            .field("issuers", &issuers.iter().map(|issuer| &issuer.name).collect::<Vec<_>>())
+            .field("remote", &issuers.iter().filter(|issuer| describe(&issuer.keys)).count())
+            .field("accepts", &self.0.verifier.settings().accepts)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+#[path = "authenticator_tests.rs"]
+mod tests;

@@ -1,0 +1,588 @@
+//! Configuration: what an operator writes, in a file, in the environment or in code, and what it means.
+//!
+//! There is one vocabulary. [`Config`] and [`IssuerConfig`] are `doorward.toml` as types; the environment and the two
+//! languages' constructors fill in the same fields; [`Config::resolve`] parses them once, into meaning.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use doorward_core::{
+    Algorithm, AlgorithmSet, Audience, AuthorizedParties, AzpRule, DEFAULT_MAX_TOKEN_BYTES, Decoder, Issuer,
+    IssuerName, JwkSet, KeySource, KindSet, Secret, Settings, SharedSecret, TokenKind, Verifier, cookie_suffix,
+};
+use serde::Deserialize;
+
+use crate::fetch::{KeysUrl, trusted_url};
+use crate::freshness::FetchSettings;
+use crate::preset::Preset;
+
+/// Everything about one [`Authenticator`](crate::Authenticator). The fields are those of `doorward.toml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Config {
+    /// The trusted issuers, `[[issuer]]` in the file.
+    #[serde(rename = "issuer")]
+    pub issuers: Vec<IssuerConfig>,
+    /// The kinds of tokens that are accepted. Default: `["session_token"]`.
+    pub accepts: Option<OneOrMany>,
+    /// Whether a session with tasks left (`sts: pending`) counts as signed in. Default: false.
+    pub allow_pending: Option<bool>,
+    /// Seconds of leeway for issuers that set none of their own. Default: 5.
+    pub leeway: Option<f64>,
+    /// Session cookies to read, by exact name, before those of the presets. Default: none.
+    pub cookies: Option<OneOrMany>,
+    /// Bytes of memory for verified tokens; 0 switches the cache off. Default: 16 MiB.
+    pub cache_bytes: Option<usize>,
+    /// The longest token that is looked at, in bytes. Default: 16 KiB.
+    pub max_token_bytes: Option<usize>,
+    /// Whether refusals tell the caller why in detail. For development only. Default: false.
+    pub explain: Option<bool>,
+    /// How key sets are fetched. Not in the file: the defaults need no tuning.
+    #[serde(skip)]
+    pub fetch: FetchSettings,
+}
+
+/// One trusted issuer, `[[issuer]]` in `doorward.toml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct IssuerConfig {
+    /// A provider whose settings fill in what is not set here: `clerk` or `oidc`.
+    pub preset: Option<String>,
+    /// Its `iss`, exactly.
+    pub issuer: Option<String>,
+    /// Takes any `https` issuer, because the keys belong to one instance of one provider. Only with `keys`, or with a
+    /// key set that a secret guards.
+    pub issuer_pinned_by_keys: Option<bool>,
+    /// Which `aud` its tokens must have. `"*"` waives the check.
+    pub audience: Option<OneOrMany>,
+    /// The keys themselves: PEM, DER as base64, JWK or JWK set, in any spelling.
+    pub keys: Option<OneOrMany>,
+    /// A file with the keys.
+    pub keys_file: Option<String>,
+    /// Where the JWK set is published.
+    pub jwks_url: Option<String>,
+    /// A bearer secret the JWK set's source wants to see.
+    pub jwks_bearer: Option<SecretText>,
+    /// Header fields the JWK set's source wants to see.
+    pub jwks_headers: Option<BTreeMap<String, String>>,
+    /// Finds the key set by the issuer's metadata document. Default if no keys are given.
+    pub discover: Option<bool>,
+    /// A secret shared with the issuer, for HS256, HS384 and HS512; never beside keys.
+    pub shared_secret: Option<SecretText>,
+    /// The algorithms it signs with. Default: every asymmetric one, as the keys allow; HS256 with a shared secret.
+    pub algorithms: Option<OneOrMany>,
+    /// The origins (or clients) its tokens may be made for, compared exactly with `azp`. One string is split at commas.
+    pub authorized_parties: Option<OneOrMany>,
+    /// What becomes of `azp`: `require` (the default with `authorized_parties`), `if_present` or `off`.
+    pub azp: Option<String>,
+    /// The kinds of tokens it may issue for us. Default: all that can be JWTs.
+    pub token_types: Option<OneOrMany>,
+    /// Claims that must be there besides `iss`, `sub` and `exp`.
+    pub required_claims: Option<OneOrMany>,
+    /// Seconds its clock may differ from ours.
+    pub leeway: Option<f64>,
+    /// How its tokens are read: `standard` or `clerk`.
+    pub decoder: Option<String>,
+    /// Session cookies that hold its tokens, by exact name.
+    pub cookies: Option<OneOrMany>,
+    /// The provider's publishable key, from which its issuer follows.
+    pub publishable_key: Option<String>,
+    /// The provider's secret key, with which its key set can be fetched.
+    pub secret_key: Option<SecretText>,
+    /// The provider's API, if not the usual one.
+    pub api_url: Option<String>,
+}
+
+/// A string, or a list of strings.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// One; where a list is meant it is split at commas.
+    One(String),
+    /// Several.
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    /// The items as given.
+    pub fn items(&self) -> Vec<&str> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// The items, with one string split at commas, white space trimmed and empty items dropped.
+    pub fn split(&self) -> Vec<String> {
+        let pieces: Vec<&str> = match self {
+            Self::One(one) => one.split(',').collect(),
+            Self::Many(many) => many.iter().map(String::as_str).collect(),
+        };
+        pieces.into_iter().map(str::trim).filter(|piece| !piece.is_empty()).map(str::to_owned).collect()
+    }
+}
+
+impl From<&str> for OneOrMany {
+    fn from(one: &str) -> Self {
+        Self::One(one.to_owned())
+    }
+}
+
+impl From<Vec<String>> for OneOrMany {
+    fn from(many: Vec<String>) -> Self {
+        Self::Many(many)
+    }
+}
+
+/// A secret in a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub struct SecretText(pub Secret);
+
+impl From<String> for SecretText {
+    fn from(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+}
+
+/// The operator's mistake, found at start-up: which setting, what was found, what would be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {message}")]
+pub struct ConfigError {
+    /// The setting, as the operator spelled it.
+    pub setting: String,
+    /// What was found and what would be right. Never a secret.
+    pub message: String,
+}
+
+impl ConfigError {
+    pub(crate) fn new(setting: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { setting: setting.into(), message: message.into() }
+    }
+}
+
+/// What an operator's words mean: ready to serve.
+pub(crate) struct Resolved {
+    pub(crate) verifier: Verifier,
+    /// By issuer; `None` where the keys are static.
+    pub(crate) sources: Vec<Option<KeysUrl>>,
+    pub(crate) fetch: FetchSettings,
+    pub(crate) cache_bytes: usize,
+    pub(crate) explain: bool,
+}
+
+const DEFAULT_CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+impl Config {
+    /// A configuration that trusts these issuers.
+    pub fn new(issuers: impl IntoIterator<Item = IssuerConfig>) -> Self {
+        Self { issuers: issuers.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Reads `doorward.toml`.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no TOML, or has an unknown or mistyped setting.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::new(path.display().to_string(), error.to_string()))?;
+        let mut config = Self::from_toml(&text).map_err(|error| {
+            ConfigError::new(format!("{}: {}", path.display(), error.setting), error.message)
+        })?;
+        // A relative `keys_file` is meant relative to the file that names it.
+        for issuer in &mut config.issuers {
+            if let (Some(file), Some(folder)) = (&mut issuer.keys_file, path.parent()) {
+                *file = folder.join(&*file).display().to_string();
+            }
+        }
+        Ok(config)
+    }
+
+    /// Reads the text of a `doorward.toml`.
+    ///
+    /// # Errors
+    /// As [`Config::from_file`].
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            ConfigError::new(format!("line {line}"), with_suggestion(error.message()))
+        })
+    }
+
+    /// Sets the kinds of tokens that are accepted.
+    #[must_use]
+    pub fn accepts(mut self, kinds: impl IntoIterator<Item = TokenKind>) -> Self {
+        self.accepts = Some(OneOrMany::Many(kinds.into_iter().map(|kind| kind.as_str().to_owned()).collect()));
+        self
+    }
+
+    /// Parses everything once, into meaning.
+    pub(crate) fn resolve(&self) -> Result<Resolved, ConfigError> {
+        if self.issuers.is_empty() {
+            return Err(ConfigError::new("issuer", "no issuer is configured, so every token would be refused"));
+        }
+        let leeway = self.leeway.map(|s| duration("leeway", s)).transpose()?;
+        let mut cookies = self.cookies.as_ref().map(OneOrMany::split).unwrap_or_default();
+        let (mut issuers, mut sources) = (Vec::new(), Vec::new());
+        for config in &self.issuers {
+            let config = config.with_preset()?;
+            let (issuer, source) = config.resolve(leeway)?;
+            for name in config.cookies.iter().flat_map(OneOrMany::split) {
+                if !cookies.contains(&name) {
+                    cookies.push(name);
+                }
+            }
+            issuers.push(issuer);
+            sources.push(source);
+        }
+        let settings = Settings {
+            accepts: kinds("accepts", self.accepts.as_ref(), KindSet::SESSION)?,
+            allow_pending: self.allow_pending.unwrap_or(false),
+            cookies,
+            max_token_bytes: self.max_token_bytes.unwrap_or(DEFAULT_MAX_TOKEN_BYTES),
+        };
+        let verifier = Verifier::new(issuers, settings).map_err(|why| ConfigError::new("issuer", why))?;
+        Ok(Resolved {
+            verifier,
+            sources,
+            fetch: self.fetch.clone(),
+            cache_bytes: self.cache_bytes.unwrap_or(DEFAULT_CACHE_BYTES),
+            explain: self.explain.unwrap_or(false),
+        })
+    }
+}
+
+impl IssuerConfig {
+    /// An issuer by its `iss`, whose keys are found by discovery unless they are given.
+    pub fn new(issuer: impl Into<String>, audience: impl Into<OneOrMany>) -> Self {
+        Self { issuer: Some(issuer.into()), audience: Some(audience.into()), ..Self::default() }
+    }
+
+    /// An issuer of a known provider.
+    pub fn preset(name: impl Into<String>) -> Self {
+        Self { preset: Some(name.into()), ..Self::default() }
+    }
+
+    /// Fills in what a preset knows and the operator did not say.
+    fn with_preset(&self) -> Result<Self, ConfigError> {
+        let Some(name) = &self.preset else { return Ok(self.clone()) };
+        Preset::named(name)?.complete(self)
+    }
+
+    fn resolve(&self, default_leeway: Option<Duration>) -> Result<(Issuer, Option<KeysUrl>), ConfigError> {
+        let name = self.name()?;
+        let algorithms = self.algorithms()?;
+        let (keys, source) = self.keys(&name, algorithms)?;
+        let leeway = self.leeway.map(|s| duration("leeway", s)).transpose()?.or(default_leeway);
+        let mut issuer = Issuer::new(String::new(), self.audience()?, keys, algorithms);
+        issuer.name = name;
+        issuer.authorized_parties = self.authorized_parties()?;
+        issuer.token_types = kinds("token_types", self.token_types.as_ref(), KindSet::JWT)?;
+        issuer.required_claims = self.required_claims.as_ref().map(OneOrMany::split).unwrap_or_default();
+        issuer.leeway = leeway.unwrap_or(issuer.leeway);
+        issuer.decoder = self.decoder()?;
+        Ok((issuer, source))
+    }
+
+    fn name(&self) -> Result<IssuerName, ConfigError> {
+        match (&self.issuer, self.issuer_pinned_by_keys) {
+            (Some(name), _) => Ok(IssuerName::Exact(name.clone())),
+            (None, Some(true)) => {
+                let pinned = self.keys.is_some() || self.keys_file.is_some() || self.jwks_bearer.is_some();
+                if !pinned {
+                    return Err(ConfigError::new(
+                        "issuer_pinned_by_keys",
+                        "only keys that belong to one instance can stand for an issuer: give `keys` or `issuer`",
+                    ));
+                }
+                Ok(IssuerName::PinnedByKeys)
+            }
+            (None, _) => Err(ConfigError::new("issuer", "is missing; write the tokens' `iss`, exactly")),
+        }
+    }
+
+    fn algorithms(&self) -> Result<AlgorithmSet, ConfigError> {
+        let Some(names) = &self.algorithms else {
+            return Ok(match self.shared_secret {
+                Some(_) => Algorithm::HS256.into(),
+                None => AlgorithmSet::ASYMMETRIC,
+            });
+        };
+        let read = |name: &String| {
+            Algorithm::from_name(name).ok_or_else(|| {
+                let known = Algorithm::ALL.map(Algorithm::as_str);
+                ConfigError::new("algorithms", unknown(name, &known))
+            })
+        };
+        names.split().iter().map(read).collect()
+    }
+
+    fn audience(&self) -> Result<Audience, ConfigError> {
+        let Some(audience) = &self.audience else {
+            return Err(ConfigError::new(
+                "audience",
+                "is missing; name this API as the issuer knows it, or waive the check with \"*\"",
+            ));
+        };
+        let items = audience.items();
+        if items == [ANY_AUDIENCE] {
+            return Ok(Audience::Any);
+        }
+        if items.is_empty() || items.iter().any(|item| item.is_empty() || *item == ANY_AUDIENCE) {
+            return Err(ConfigError::new("audience", "names an empty audience, or mixes \"*\" with names"));
+        }
+        Ok(Audience::OneOf(items.into_iter().map(str::to_owned).collect()))
+    }
+
+    fn keys(
+        &self,
+        name: &IssuerName,
+        algorithms: AlgorithmSet,
+    ) -> Result<(KeySource, Option<KeysUrl>), ConfigError> {
+        let text = self.keys.as_ref().map(|keys| keys.items().into_iter().map(str::to_owned).collect::<Vec<_>>());
+        let file = self.keys_file.as_ref().map(|path| {
+            std::fs::read(path).map_err(|error| ConfigError::new("keys_file", format!("{path}: {error}")))
+        });
+        let given = [text.is_some(), file.is_some(), self.shared_secret.is_some()];
+        if given.iter().filter(|given| **given).count() > 1 {
+            return Err(ConfigError::new("keys", "`keys`, `keys_file` and `shared_secret` exclude each other"));
+        }
+        if let Some(secret) = &self.shared_secret {
+            if self.jwks_url.is_some() || self.discover == Some(true) {
+                return Err(ConfigError::new("shared_secret", "never stands beside public keys of the same issuer"));
+            }
+            let shared = SharedSecret::new(&secret.0, algorithms)
+                .map_err(|why| ConfigError::new("shared_secret", why))?;
+            return Ok((KeySource::SharedSecret(shared), None));
+        }
+        let inputs: Option<Vec<Vec<u8>>> = match (text, file) {
+            (Some(texts), _) => Some(texts.into_iter().map(String::into_bytes).collect()),
+            (None, Some(bytes)) => Some(vec![bytes?]),
+            (None, None) => None,
+        };
+        if let Some(inputs) = inputs {
+            let setting = if self.keys.is_some() { "keys" } else { "keys_file" };
+            let set = JwkSet::read_all(inputs.iter().map(Vec::as_slice), algorithms)
+                .map_err(|error| ConfigError::new(setting, error.to_string()))?;
+            return Ok((KeySource::Static(set), None));
+        }
+        let source = self.keys_url(name)?;
+        trusted_url(&source.url)
+            .map_err(|why| ConfigError::new(if source.discover { "issuer" } else { "jwks_url" }, why))?;
+        Ok((KeySource::Remote, Some(source)))
+    }
+
+    fn keys_url(&self, name: &IssuerName) -> Result<KeysUrl, ConfigError> {
+        let bearer = self.jwks_bearer.as_ref().map(|secret| secret.0.clone());
+        let headers = self.jwks_headers.clone().unwrap_or_default().into_iter().collect();
+        match (&self.jwks_url, self.discover, name) {
+            (Some(url), _, _) => Ok(KeysUrl { url: url.clone(), discover: false, bearer, headers }),
+            (None, Some(false), _) | (None, _, IssuerName::PinnedByKeys) => Err(ConfigError::new(
+                "keys",
+                "are missing: give `keys`, `keys_file`, `jwks_url` or `shared_secret`, or let `discover` find them",
+            )),
+            (None, _, IssuerName::Exact(issuer)) => {
+                Ok(KeysUrl { url: issuer.clone(), discover: true, bearer, headers })
+            }
+            (None, _, _) => Err(ConfigError::new("issuer", "is of a kind that has no keys")),
+        }
+    }
+
+    fn authorized_parties(&self) -> Result<AuthorizedParties, ConfigError> {
+        let parties = self.authorized_parties.as_ref().map(OneOrMany::split);
+        let rule = match self.azp.as_deref() {
+            None if parties.is_some() => AzpRule::Require,
+            None | Some("off") => AzpRule::Off,
+            Some("require") => AzpRule::Require,
+            Some("if_present") => AzpRule::IfPresent,
+            Some(other) => {
+                return Err(ConfigError::new("azp", unknown(other, &["require", "if_present", "off"])));
+            }
+        };
+        let parties = parties.unwrap_or_default();
+        if rule != AzpRule::Off && parties.is_empty() {
+            return Err(ConfigError::new(
+                "authorized_parties",
+                "names no party, so every token would be refused; name your frontend's origin, or leave the setting out",
+            ));
+        }
+        if let Some(party) = parties.iter().find(|party| party.starts_with("http") && party.ends_with('/')) {
+            return Err(ConfigError::new(
+                "authorized_parties",
+                format!("{party:?} ends in a slash, which no origin does: write {:?}", party.trim_end_matches('/')),
+            ));
+        }
+        Ok(AuthorizedParties { parties, rule })
+    }
+
+    fn decoder(&self) -> Result<Decoder, ConfigError> {
+        match self.decoder.as_deref() {
+            None | Some("standard") => Ok(Decoder::Standard),
+            Some("clerk") => Ok(Decoder::Clerk),
+            Some(other) => Err(ConfigError::new("decoder", unknown(other, &["standard", "clerk"]))),
+        }
+    }
+
+    /// What a preset's holes are filled with.
+    pub(crate) fn holes(&self) -> Result<BTreeMap<String, String>, ConfigError> {
+        let mut holes = BTreeMap::new();
+        let mut fill = |name: &str, value: String| holes.insert(name.to_owned(), value);
+        if let Some(key) = &self.publishable_key {
+            let host = frontend_host(key).map_err(|why| ConfigError::new("publishable_key", why))?;
+            let loopback = trusted_url(&format!("http://{host}")).is_ok();
+            fill("origin", format!("http{}://{host}", if loopback { "" } else { "s" }));
+            fill("suffix", cookie_suffix(key));
+        }
+        if let Some(issuer) = &self.issuer {
+            fill("origin", issuer.trim_end_matches('/').to_owned());
+            fill("issuer", issuer.clone());
+        }
+        if let Some(secret) = &self.secret_key {
+            fill("secret_key", secret.0.expose().to_owned());
+        }
+        if let Some(url) = &self.api_url {
+            fill("api_url", url.trim_end_matches('/').to_owned());
+        }
+        if self.keys.is_some() || self.keys_file.is_some() {
+            fill("keys", String::new());
+        }
+        Ok(holes)
+    }
+}
+
+/// The word that waives an audience.
+pub const ANY_AUDIENCE: &str = "*";
+
+/// The host in a publishable key: `pk_test_` or `pk_live_`, then base64 of the host and a dollar sign.
+pub(crate) fn frontend_host(publishable_key: &str) -> Result<String, String> {
+    let wrong = |what: &str| {
+        Err(format!("{what}; a publishable key is pk_test_ or pk_live_ and base64 of the instance's host"))
+    };
+    if publishable_key.starts_with("sk_") {
+        return wrong("this is a secret key, which belongs into `secret_key`");
+    }
+    let Some(encoded) =
+        publishable_key.strip_prefix("pk_test_").or_else(|| publishable_key.strip_prefix("pk_live_"))
+    else {
+        return wrong("it does not begin with pk_test_ or pk_live_");
+    };
+    let decoded = base64_simd::forgiving_decode_to_vec(encoded.as_bytes()).ok().and_then(|b| String::from_utf8(b).ok());
+    match decoded.as_deref().and_then(|text| text.strip_suffix('$')) {
+        Some(host) if host.contains('.') && !host.contains(['$', '/', '@', ' ']) => Ok(host.to_owned()),
+        _ => wrong("what it encodes is no host"),
+    }
+}
+
+fn kinds(setting: &str, names: Option<&OneOrMany>, default: KindSet) -> Result<KindSet, ConfigError> {
+    let Some(names) = names else { return Ok(default) };
+    let read = |name: &String| {
+        TokenKind::from_name(name).ok_or_else(|| {
+            let known = TokenKind::ALL.map(TokenKind::as_str);
+            ConfigError::new(setting, unknown(name, &known))
+        })
+    };
+    names.split().iter().map(read).collect()
+}
+
+fn duration(setting: &str, seconds: f64) -> Result<Duration, ConfigError> {
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| ConfigError::new(setting, format!("{seconds} is no number of seconds from 0 to 300")))
+}
+
+/// `"leewya" is unknown; did you mean "leeway"?`
+pub(crate) fn unknown(found: &str, known: &[&str]) -> String {
+    let close = |candidate: &&&str| strsim::jaro_winkler(found, candidate) > 0.8;
+    let nearness = |a: &&&str, b: &&&str| {
+        strsim::jaro_winkler(found, a).total_cmp(&strsim::jaro_winkler(found, b))
+    };
+    match known.iter().filter(close).max_by(nearness) {
+        Some(nearest) => format!("{found:?} is unknown; did you mean {nearest:?}?"),
+        None => format!("{found:?} is unknown; known are: {}", known.join(", ")),
+    }
+}
+
+/// Adds a suggestion to serde's message about an unknown field.
+fn with_suggestion(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    match quoted.next() {
+        Some(found) if message.starts_with("unknown field") => unknown(found, &quoted.collect::<Vec<_>>()),
+        _ => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+
+    fn with_keys() -> IssuerConfig {
+        IssuerConfig { keys: Some(KEY.into()), ..IssuerConfig::new("https://a.example", "api") }
+    }
+
+    fn error(config: IssuerConfig) -> String {
+        Config::new([config]).resolve().err().expect("a mistake").to_string()
+    }
+
+    #[test]
+    fn unknown_settings_are_refused_with_a_suggestion() {
+        let error = Config::from_toml("leeway = 3\n[[issuer]]\nissuer = 'x'\naudiance = 'y'").unwrap_err();
+        assert_eq!(error.to_string(), "line 4: \"audiance\" is unknown; did you mean \"audience\"?");
+    }
+
+    #[test]
+    fn a_missing_audience_is_a_mistake_and_not_a_waiver() {
+        assert!(error(IssuerConfig { audience: None, ..with_keys() }).contains("audience"));
+        assert!(error(IssuerConfig { audience: Some("".into()), ..with_keys() }).contains("audience"));
+    }
+
+    #[test]
+    fn parties_given_as_one_string_are_split() {
+        let config = IssuerConfig { authorized_parties: Some("http://a, http://b,".into()), ..with_keys() };
+        let parties = config.authorized_parties().unwrap();
+        assert_eq!(parties.parties, ["http://a", "http://b"]);
+        assert_eq!(parties.rule, AzpRule::Require);
+    }
+
+    #[test]
+    fn useless_settings_are_mistakes() {
+        let parties = |text: &str| IssuerConfig { authorized_parties: Some(text.into()), ..with_keys() };
+        assert!(error(parties("")).contains("authorized_parties"));
+        assert!(error(parties("http://a/")).contains("slash"));
+        assert!(error(IssuerConfig { azp: Some("requires".into()), ..with_keys() }).contains("\"require\""));
+        assert!(error(IssuerConfig { leeway: Some(301.0), ..with_keys() }).contains("300"));
+        assert!(error(IssuerConfig { leeway: Some(-1.0), ..with_keys() }).contains("leeway"));
+        assert!(error(IssuerConfig { algorithms: Some("".into()), ..with_keys() }).contains("algorithms"));
+        assert!(error(IssuerConfig { algorithms: Some("HS256".into()), ..with_keys() }).contains("HS256"));
+        assert!(error(IssuerConfig { shared_secret: Some("short".to_owned().into()), keys: None, ..with_keys() }).contains("shared_secret"));
+        assert!(error(IssuerConfig::new("http://a.example", "api")).contains("https"));
+        assert!(error(IssuerConfig::preset("clark")).contains("\"clerk\""));
+    }
+
+    #[test]
+    fn a_publishable_key_names_its_host() {
+        assert_eq!(frontend_host("pk_test_Y2xlcmsuY2xlcmsuZGV2JA").unwrap(), "clerk.clerk.dev");
+        assert_eq!(frontend_host("pk_live_ZmFrZS1jbGVyay10ZXN0LmNsZXJrLmFjY291bnRzLmRldiQ=").unwrap(), "fake-clerk-test.clerk.accounts.dev");
+        for bad in ["", "sk_test_x", "pk_test_", "pk_test_!!!", "pk_test_YWJj", "pk_other_Y2xlcmsuY2xlcmsuZGV2JA"] {
+            assert!(frontend_host(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_clerk_preset_follows_what_is_known() {
+        let resolved = |config: IssuerConfig| Config::new([config]).resolve().unwrap();
+        let key = Some("pk_test_Y2xlcmsuY2xlcmsuZGV2JA".to_owned());
+        let secret = || Some("sk_test_x".to_owned().into());
+        let public = resolved(IssuerConfig { publishable_key: key, secret_key: secret(), ..IssuerConfig::preset("clerk") });
+        assert_eq!(format!("{:?}", public.sources), "[Some(jwks https://clerk.clerk.dev/.well-known/jwks.json)]");
+        assert_eq!(public.verifier.settings().cookies, ["__session_QvfNY2dr", "__session"]);
+        let private = resolved(IssuerConfig { secret_key: secret(), ..IssuerConfig::preset("clerk") });
+        assert_eq!(format!("{:?}", private.sources), "[Some(jwks https://api.clerk.com/v1/jwks)]");
+        assert_eq!(private.verifier.settings().cookies, ["__session"]);
+        assert!(error(IssuerConfig::preset("clerk")).contains("publishable_key"));
+    }
+}

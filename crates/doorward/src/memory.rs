@@ -1,0 +1,301 @@
+//! What is remembered between requests: key sets, and tokens that were verified. All of it bounded.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use doorward_core::{AlgorithmSet, Facts, Identity, IssuerId, JwkSet, Known, Provenance};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::clock::Clock;
+use crate::fetch::{FetchError, Fetched, Fetcher, KeysUrl};
+use crate::flight::Ticket;
+use crate::freshness::{Advice, FetchSettings, History};
+
+/// The facts store of one [`Authenticator`](crate::Authenticator).
+pub(crate) struct Memory {
+    /// By issuer; `None` for those whose keys are static.
+    slots: Vec<Option<Arc<KeySlot>>>,
+    tokens: Option<Cache<[u8; 32], Identity, ByWeight>>,
+}
+
+impl Memory {
+    pub(crate) fn new(slots: Vec<Option<Arc<KeySlot>>>, cache_bytes: usize) -> Self {
+        const TYPICAL_ENTRY: usize = 2500;
+        let tokens = (cache_bytes > 0)
+            .then(|| Cache::with_weighter(cache_bytes / TYPICAL_ENTRY + 1, cache_bytes as u64, ByWeight));
+        Self { slots, tokens }
+    }
+
+    pub(crate) fn slot(&self, issuer: IssuerId) -> Option<&Arc<KeySlot>> {
+        self.slots.get(issuer.index())?.as_ref()
+    }
+
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Arc<KeySlot>> {
+        self.slots.iter().flatten()
+    }
+
+    /// The facts at one moment.
+    pub(crate) fn at(&self, elapsed: Duration) -> At<'_> {
+        At { memory: self, elapsed }
+    }
+
+    /// A verified token, if it was remembered and the keys that verified it still stand.
+    pub(crate) fn recall(&self, digest: &[u8; 32], elapsed: Duration) -> Option<Identity> {
+        let tokens = self.tokens.as_ref()?;
+        let identity = tokens.get(digest)?;
+        if self.stands(identity.provenance(), elapsed) {
+            return Some(identity);
+        }
+        tokens.remove(digest);
+        None
+    }
+
+    /// Remembers a verified token by its digest. Only verified tokens get here, so strangers cannot fill the cache.
+    pub(crate) fn remember(&self, digest: [u8; 32], identity: Identity) {
+        if let Some(tokens) = &self.tokens {
+            tokens.insert(digest, identity);
+        }
+    }
+
+    pub(crate) fn forget(&self, digest: &[u8; 32]) {
+        if let Some(tokens) = &self.tokens {
+            tokens.remove(digest);
+        }
+    }
+
+    pub(crate) fn remembers(&self) -> bool {
+        self.tokens.is_some()
+    }
+
+    pub(crate) fn tokens(&self) -> usize {
+        self.tokens.as_ref().map_or(0, Cache::len)
+    }
+
+    fn stands(&self, provenance: Provenance, elapsed: Duration) -> bool {
+        self.slot(provenance.issuer).is_none_or(|slot| slot.stands(provenance.generation, elapsed))
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("slots", &self.slots).field("tokens", &self.tokens()).finish()
+    }
+}
+
+/// What is known at one moment.
+pub(crate) struct At<'m> {
+    memory: &'m Memory,
+    elapsed: Duration,
+}
+
+impl Facts for At<'_> {
+    fn keys(&self, issuer: IssuerId, kid: Option<&str>) -> Known<Arc<JwkSet>> {
+        self.memory.slot(issuer).map_or(Known::No, |slot| slot.keys(kid, self.elapsed))
+    }
+}
+
+#[derive(Clone)]
+struct ByWeight;
+
+impl Weighter<[u8; 32], Identity> for ByWeight {
+    fn weight(&self, digest: &[u8; 32], identity: &Identity) -> u64 {
+        (digest.len() + identity.weight() + 100) as u64
+    }
+}
+
+/// The keys of one issuer: an immutable snapshot that readers take without a lock, and the fetch that replaces it.
+pub(crate) struct KeySlot {
+    source: KeysUrl,
+    algorithms: AlgorithmSet,
+    settings: FetchSettings,
+    clock: Arc<dyn Clock>,
+    fetcher: Fetcher,
+    state: ArcSwap<KeyState>,
+    flight: ArcSwapOption<Ticket>,
+    fetches: AtomicU64,
+}
+
+#[derive(Default)]
+struct KeyState {
+    keys: Option<Arc<JwkSet>>,
+    history: History,
+    last_error: Option<FetchError>,
+}
+
+impl KeySlot {
+    pub(crate) fn new(
+        source: KeysUrl,
+        algorithms: AlgorithmSet,
+        settings: FetchSettings,
+        clock: Arc<dyn Clock>,
+        fetcher: Fetcher,
+    ) -> Self {
+        let (state, flight) = (ArcSwap::default(), ArcSwapOption::empty());
+        Self { source, algorithms, settings, clock, fetcher, state, flight, fetches: AtomicU64::new(0) }
+    }
+
+    fn keys(&self, kid: Option<&str>, elapsed: Duration) -> Known<Arc<JwkSet>> {
+        let state = self.state.load();
+        let covers = state.keys.as_ref().is_some_and(|keys| keys.covers(kid));
+        match (state.history.advise(covers, &self.settings, elapsed), &state.keys) {
+            (Advice::Use | Advice::UseAndRefresh, Some(keys)) => Known::Yes(Arc::clone(keys)),
+            (Advice::Absent, _) => Known::No,
+            (Advice::Down(wait), _) => {
+                Known::Unreachable(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1))
+            }
+            (Advice::Fetch | Advice::Use | Advice::UseAndRefresh, _) => Known::NotYet,
+        }
+    }
+
+    /// Whether what this generation of keys verified may still be believed without looking at the signature again.
+    fn stands(&self, generation: u64, elapsed: Duration) -> bool {
+        let state = self.state.load();
+        let same = state.keys.as_ref().is_some_and(|keys| keys.generation() == generation);
+        same && matches!(
+            state.history.advise(true, &self.settings, elapsed),
+            Advice::Use | Advice::UseAndRefresh
+        )
+    }
+
+    /// Starts a refresh in the background if one is due.
+    pub(crate) fn keep_fresh(self: &Arc<Self>, elapsed: Duration) {
+        let due = self.state.load().history.advise(true, &self.settings, elapsed) == Advice::UseAndRefresh;
+        if due {
+            self.fetch(None);
+        }
+    }
+
+    /// Joins the fetch that is in the air, or starts one on a thread of its own. The thread ends with the fetch, so
+    /// nothing is there to be lost in a fork, and no request's cancellation can cancel it.
+    pub(crate) fn fetch(self: &Arc<Self>, wanted: Option<String>) -> Ticket {
+        let current = self.flight.load();
+        if let Some(ticket) = current.as_deref().filter(|ticket| ticket.flies()) {
+            return ticket.clone();
+        }
+        let ticket = Ticket::new();
+        let previous = self.flight.compare_and_swap(&*current, Some(Arc::new(ticket.clone())));
+        let lost_the_race = match (previous.as_deref(), current.as_deref()) {
+            (Some(now), Some(before)) => !now.same_as(before),
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if lost_the_race && let Some(winner) = previous.as_deref() {
+            return winner.clone();
+        }
+        let slot = Arc::clone(self);
+        let landing = Landing(ticket.clone());
+        let thread = std::thread::Builder::new().name("doorward-keys".to_owned()).spawn(move || {
+            let landing = landing;
+            slot.learn(wanted.as_deref());
+            drop(landing);
+        });
+        if let Err(error) = thread {
+            self.note(Err(FetchError::Unreachable { url: self.source.url.clone(), why: error.to_string() }), None);
+            ticket.land();
+        }
+        ticket
+    }
+
+    fn learn(&self, wanted: Option<&str>) {
+        // Another flight may have landed between the question and this one's start.
+        let covers = |state: &KeyState| state.keys.as_ref().is_some_and(|keys| keys.covers(wanted));
+        let state = self.state.load_full();
+        let advice = state.history.advise(covers(&state), &self.settings, self.clock.elapsed());
+        if matches!(advice, Advice::Fetch | Advice::UseAndRefresh) {
+            self.fetches.fetch_add(1, Ordering::Relaxed);
+            self.note((self.fetcher)(&self.source, self.algorithms, &self.settings), wanted);
+        }
+    }
+
+    /// Writes the outcome of a fetch down. A failure never clears keys. Only the one flight writes, so a plain store
+    /// loses nothing.
+    fn note(&self, outcome: Result<Fetched, FetchError>, wanted: Option<&str>) {
+        let elapsed = self.clock.elapsed();
+        let before = self.state.load_full();
+        let state = match outcome {
+            Ok(Fetched { keys, max_age }) => {
+                let ttl = max_age
+                    .unwrap_or(self.settings.default_ttl)
+                    .clamp(self.settings.min_ttl, self.settings.max_ttl);
+                let keys = match &before.keys {
+                    Some(known) if known.same_document(&keys) => Arc::clone(known),
+                    known => {
+                        let generation = known.as_ref().map_or(0, |known| known.generation()) + 1;
+                        Arc::new(keys.with_generation(generation))
+                    }
+                };
+                let in_vain = if keys.covers(wanted) { before.history.in_vain } else { Some(elapsed) };
+                let history = History { arrived: Some((elapsed, ttl)), failed: None, in_vain };
+                KeyState { keys: Some(keys), history, last_error: None }
+            }
+            Err(error) => {
+                let times = before.history.failed.map_or(0, |(_, times)| times).saturating_add(1);
+                let history = History { failed: Some((elapsed, times)), ..before.history };
+                KeyState { keys: before.keys.clone(), history, last_error: Some(error) }
+            }
+        };
+        crate::observe::fetched(&self.source.url, state.last_error.as_ref());
+        self.state.store(Arc::new(state));
+    }
+
+    /// A snapshot for people.
+    pub(crate) fn status(&self, elapsed: Duration) -> KeyStatus {
+        let state = self.state.load();
+        let advice = state.history.advise(true, &self.settings, elapsed);
+        KeyStatus {
+            source: format!("{:?}", self.source),
+            state: match (&state.keys, advice) {
+                (None, Advice::Down(_)) => "unreachable",
+                (None, _) => "not fetched yet",
+                (Some(_), Advice::Down(_)) => "too stale to use",
+                (Some(_), _) if state.history.failed.is_some() => "stale, the source is down",
+                (Some(_), Advice::Use) => "fresh",
+                (Some(_), _) => "due for refresh",
+            },
+            keys: state.keys.iter().flat_map(|set| set.keys()).map(|key| key.kid().map(str::to_owned)).collect(),
+            skipped: state.keys.iter().flat_map(|set| set.skipped().to_vec()).collect(),
+            age: state.history.arrived.map(|(at, _)| elapsed.saturating_sub(at)),
+            last_error: state.last_error.as_ref().map(FetchError::to_string),
+            fetches: self.fetches.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl fmt::Debug for KeySlot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeySlot").field("source", &self.source).finish_non_exhaustive()
+    }
+}
+
+/// Lands the ticket even if the fetching thread panics, so that nobody waits in vain.
+struct Landing(Ticket);
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.0.land();
+    }
+}
+
+/// What is known about one issuer's keys, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyStatus {
+    /// Where the keys come from.
+    pub source: String,
+    /// `fresh`, `due for refresh`, `stale, the source is down`, `too stale to use`, `not fetched yet`, `unreachable`.
+    pub state: &'static str,
+    /// The `kid`s of the usable keys; `None` for a key without one.
+    pub keys: Vec<Option<String>>,
+    /// What was left out of the set, and why.
+    pub skipped: Vec<String>,
+    /// How long ago the set arrived.
+    pub age: Option<Duration>,
+    /// What the latest attempt failed with, if it failed.
+    pub last_error: Option<String>,
+    /// How often the source was asked.
+    pub fetches: u64,
+}
