@@ -157,6 +157,11 @@ impl Authenticator {
         &self.0.verifier
     }
 
+    /// Whether both are the same authenticator, not merely alike.
+    pub fn same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Makes a refusal of your own (a policy's) speak the way this authenticator's refusals do.
     #[must_use]
     pub fn refuse(&self, rejection: Rejection) -> Rejection {

@@ -1,0 +1,165 @@
+//! Extractors for [`axum`](https://docs.rs/axum): handlers say what they need, the [`AuthLayer`] around them provides it.
+//!
+//! ```
+//! # use doorward::Authenticator;
+//! # fn example(auth: Authenticator) -> ::axum::Router {
+//! use axum::{Router, routing::get};
+//! use doorward::axum::{AuthLayer, Identity};
+//!
+//! async fn me(caller: Identity) -> String {
+//!     format!("hello {}", caller.subject())
+//! }
+//!
+//! Router::new().route("/me", get(me)).layer(AuthLayer::required(auth))
+//! # }
+//! ```
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use axum_core::body::Body;
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum_core::response::{IntoResponse, Response};
+use doorward_core::{Policy, Reason, Rejection};
+use http::StatusCode;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+pub use crate::tower::{Admission, AuthLayer, Head};
+
+/// The verified caller. As `Option<Identity>` it is `None` where nobody presented credentials and the layer allows it.
+#[derive(Clone, Debug)]
+pub struct Identity(pub doorward_core::Identity);
+
+impl Deref for Identity {
+    type Target = doorward_core::Identity;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Identity {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let admission = admission(parts)?;
+        match &admission.identity {
+            Some(identity) => Ok(Self(identity.clone())),
+            None => Err(admission.auth.refuse(Reason::CredentialsMissing.into()).into()),
+        }
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Identity {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get::<doorward_core::Identity>().cloned().map(Self))
+    }
+}
+
+/// The caller's claims, read into a type of your own. Claims that do not fit it are refused as `claim_malformed`.
+#[derive(Clone, Copy, Debug)]
+pub struct Claims<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Claims<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let identity = <Identity as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        identity.custom_claims().map(Self).map_err(|error| {
+            let rejection = Rejection::new(Reason::ClaimMalformed).with_detail(error.to_string());
+            refused(parts, rejection)
+        })
+    }
+}
+
+/// A named policy, for [`Permitted`].
+pub trait Demand {
+    /// What is demanded. Keep it in a `LazyLock`, so that it is built once.
+    fn policy() -> &'static Policy;
+}
+
+/// The caller, if they meet a policy.
+///
+/// ```
+/// use std::sync::LazyLock;
+/// use doorward::Policy;
+/// use doorward::axum::{Demand, Permitted};
+///
+/// struct DeletePosts;
+///
+/// impl Demand for DeletePosts {
+///     fn policy() -> &'static Policy {
+///         static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy::new().permission("org:posts:delete"));
+///         &POLICY
+///     }
+/// }
+///
+/// async fn delete(caller: Permitted<DeletePosts>) -> String {
+///     format!("{} deletes", caller.subject())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Permitted<D> {
+    identity: doorward_core::Identity,
+    demand: PhantomData<fn() -> D>,
+}
+
+impl<D> Deref for Permitted<D> {
+    type Target = doorward_core::Identity;
+
+    fn deref(&self) -> &Self::Target {
+        &self.identity
+    }
+}
+
+impl<S: Send + Sync, D: Demand> FromRequestParts<S> for Permitted<D> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let Identity(identity) = <Identity as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        D::policy().permit(&identity).map_err(|rejection| refused(parts, rejection))?;
+        Ok(Self { identity, demand: PhantomData })
+    }
+}
+
+/// A refusal as a response.
+#[derive(Clone, Debug)]
+pub enum Refusal {
+    /// About this request.
+    Rejected(Rejection),
+    /// The operator forgot the [`AuthLayer`] around this handler. Answers 500, as axum does for missing extensions.
+    NoLayer,
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Rejected(rejection) => crate::tower::refuse::<Body>(&rejection),
+            Self::NoLayer => {
+                let message = "there is no doorward layer around this route";
+                (StatusCode::INTERNAL_SERVER_ERROR, message).into_response()
+            }
+        }
+    }
+}
+
+fn admission(parts: &Parts) -> Result<&Admission, Refusal> {
+    parts.extensions.get().ok_or(Refusal::NoLayer)
+}
+
+fn refused(parts: &Parts, rejection: Rejection) -> Refusal {
+    match admission(parts) {
+        Ok(admission) => admission.auth.refuse(rejection).into(),
+        Err(missing) => missing,
+    }
+}
