@@ -8,8 +8,8 @@ from ._reason import Reason
 class Rejection(Exception):
     """One refusal of one request.
 
-    `reason` is for programs, `headers` and `body` are what an adapter sends, `detail` and `hint` are for the
-    operator's log and never reach the caller.
+    `reason` is for programs, `headers` and `body` are what an adapter sends, `detail` and `hint`
+    are for the operator's log and never reach the caller.
     """
 
     reason: Reason
@@ -38,7 +38,7 @@ class Rejection(Exception):
 
     @property
     def absent(self) -> bool:
-        """True when the request presented no credentials at all, which optional authentication lets through."""
+        """Whether there were no credentials at all: what optional authentication lets through."""
         return self.reason is Reason.CREDENTIALS_MISSING
 
     def __str__(self) -> str:
@@ -56,4 +56,6 @@ class Rejection(Exception):
 
 
 class ConfigError(ValueError):
-    """The operator's mistake, found at start-up: names the setting, what was found and what would be right."""
+    """The operator's mistake, found at start-up: names the setting, what was found and what would
+    be right.
+    """

@@ -1,0 +1,84 @@
+"""The authenticator, with the waiting that an event loop wants."""
+
+from __future__ import annotations
+
+from ._doorward import Authenticator as _Engine
+from ._doorward import Pending
+from ._rejection import Rejection
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ._doorward import Identity
+
+
+class Authenticator(_Engine):
+    """A verifier with a memory, a fetcher and a clock. One per application; safe to share.
+
+    Sync and async are two drivers of one path: both first try without waiting, which is all it
+    takes once the keys are known. Only a missing key set is waited for, and never on the event
+    loop's thread.
+    """
+
+    async def authenticate(self, head: Any) -> Identity:
+        """The verified caller of a request.
+
+        `head` is an ASGI scope, a WSGI environ, a mapping or a list of header pairs, or anything
+        with `.headers`. Raises `Rejection`; cancelling it leaves the fetch of the keys running for
+        the others.
+        """
+        for _ in range(_ROUNDS):
+            found = self.authenticate_nowait(head)
+            if not isinstance(found, Pending):
+                return found
+            await _settled(found)
+        raise _undecided()
+
+    async def verify_async(self, token: str | bytes) -> Identity:
+        """Like `verify`, for an event loop: the caller a bare token names. Raises `Rejection`."""
+        for _ in range(_ROUNDS):
+            found = self.verify_nowait(token)
+            if not isinstance(found, Pending):
+                return found
+            await _settled(found)
+        raise _undecided()
+
+
+async def _settled(pending: Pending) -> None:
+    """Returns once the fact is known, or known to be out of reach."""
+    # Not at the top: asyncio is a large import, and whoever gets here has paid for it already.
+    import asyncio
+    import contextlib
+
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+
+    def settle() -> None:
+        # A cancelled waiter has settled its future itself.
+        if not future.done():
+            future.set_result(None)
+
+    def wake() -> None:
+        # A loop that was closed during the fetch: nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle)
+
+    pending.add_done_callback(wake)
+    await future
+
+
+def _undecided() -> Rejection:
+    """What is left to say when facts keep being missing: trouble on our side of the door."""
+    return Rejection(
+        "keys_unavailable",
+        503,
+        [("cache-control", "no-store"), ("retry-after", "5")],
+        b'{"detail":"keys_unavailable"}',
+        f"still undecided after {_ROUNDS} rounds of fetching",
+        "The key source changes faster than it can be read.",
+    )
+
+
+#: Tries before giving up. One lookup takes one round, and a token can need discovery and then keys.
+_ROUNDS = 4

@@ -1,0 +1,135 @@
+"""One authenticator per distinct set of options, and its refusals in Clerk's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from doorward._authenticator import Authenticator
+from doorward._doorward import REASONS, TokenKind
+from doorward._rejection import ConfigError, Rejection
+
+from .types import (
+    AuthenticateRequestOptions,
+    AuthErrorReason,
+    TokenVerificationErrorReason,
+    VerifyTokenOptions,
+)
+
+if TYPE_CHECKING:
+    Reason = AuthErrorReason | TokenVerificationErrorReason
+
+_KINDS: dict[str, tuple[TokenKind, ...]] = {
+    "session_token": ("session_token",),
+    "oauth_token": ("oauth_token",),
+    "api_key": ("api_key",),
+    "m2m_token": ("m2m_token",),
+    "machine_token": ("m2m_token",),
+    "any": ("session_token", "oauth_token", "api_key", "m2m_token"),
+}
+
+
+class Misconfigured(Exception):
+    """The options cannot verify anything; `reason` says why in Clerk's words."""
+
+    def __init__(self, reason: TokenVerificationErrorReason) -> None:
+        super().__init__(reason.code)
+        self.reason = reason
+
+
+def engine(options: AuthenticateRequestOptions | VerifyTokenOptions) -> Authenticator:
+    """The authenticator for `options`. Equal options share one, and so its keys. Raises
+    `Misconfigured`.
+    """
+    secret_key, jwt_key = options.secret_key or None, options.jwt_key or None
+    if secret_key is None and jwt_key is None:
+        raise Misconfigured(TokenVerificationErrorReason.SECRET_KEY_MISSING)
+    accepts: tuple[str, ...] = ("session_token",)
+    api_url = None
+    if isinstance(options, AuthenticateRequestOptions):
+        accepts = _names(options.accepts_token) or ()
+    else:
+        api_url = options.api_url
+    try:
+        return _engine(
+            # The public key is enough, and a secret that is not needed is not kept.
+            None if jwt_key else secret_key,
+            jwt_key,
+            _names(options.audience),
+            _parties(options.authorized_parties),
+            options.clock_skew_in_ms,
+            accepts,
+            None if jwt_key else api_url,
+        )
+    except ConfigError as error:
+        raise Misconfigured(TokenVerificationErrorReason.JWK_FAILED_TO_RESOLVE) from error
+
+
+@lru_cache(maxsize=64)
+def _engine(
+    secret_key: str | None,
+    jwt_key: str | None,
+    audience: tuple[str, ...] | None,
+    authorized_parties: tuple[str, ...] | None,
+    clock_skew_in_ms: int,
+    accepts: tuple[str, ...],
+    api_url: str | None,
+) -> Authenticator:
+    kinds: dict[TokenKind, None] = {}
+    for name in accepts:
+        kinds.update(dict.fromkeys(_KINDS[name]))
+    return Authenticator.clerk(
+        secret_key=secret_key,
+        jwt_key=jwt_key,
+        audience=audience or None,
+        authorized_parties=authorized_parties if authorized_parties != () else _NOBODY,
+        accepts=tuple(kinds),
+        leeway=clock_skew_in_ms / 1000,
+        api_url=api_url,
+    )
+
+
+@lru_cache(maxsize=1)
+def reader() -> Authenticator:
+    """An authenticator that trusts nobody and fetches nothing: it tells whether a request presents
+    a token.
+    """
+    return Authenticator.clerk(issuer="https://reader.invalid")
+
+
+def request_reason(rejection: Rejection) -> Reason:
+    """Clerk's reason for the refusal of a request."""
+    code = _CLERK_CODES.get(rejection.reason.value)
+    if code == "token-type-mismatch":
+        return AuthErrorReason.TOKEN_TYPE_NOT_SUPPORTED
+    if code == "session-token-missing":
+        return AuthErrorReason.SESSION_TOKEN_MISSING
+    return token_reason(rejection)
+
+
+def token_reason(rejection: Rejection) -> TokenVerificationErrorReason:
+    """Clerk's reason for the refusal of a bare token."""
+    code = _CLERK_CODES.get(rejection.reason.value)
+    if code == "token-type-mismatch":
+        return TokenVerificationErrorReason.INVALID_TOKEN_TYPE
+    return _BY_CODE.get(code, TokenVerificationErrorReason.TOKEN_INVALID)
+
+
+def _names(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    return (value,) if isinstance(value, str) else None if value is None else tuple(value)
+
+
+def _parties(value: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Origins; one string may name several, between commas."""
+    if isinstance(value, str):
+        value = [party for party in (part.strip() for part in value.split(",")) if party]
+    return None if value is None else tuple(value)
+
+
+_CLERK_CODES = {row[0]: row[3] for row in REASONS}
+_BY_CODE: dict[str | None, TokenVerificationErrorReason] = {
+    reason.code: reason for reason in TokenVerificationErrorReason
+}
+#: An origin that no browser has: an empty list of parties lets nobody in.
+_NOBODY = ("https://nobody.invalid",)

@@ -1,0 +1,360 @@
+"""The options, states and reasons of `clerk_backend_api.security`."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from doorward._rejection import ConfigError
+from doorward.compat._suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from doorward._doorward import Identity
+
+__all__ = [
+    "APIKeyMachineAuthObject",
+    "AuthErrorReason",
+    "AuthObject",
+    "AuthStatus",
+    "AuthenticateRequestOptions",
+    "M2MMachineAuthObject",
+    "OAuthMachineAuthObject",
+    "RequestState",
+    "Requestish",
+    "SessionAuthObjectV1",
+    "SessionAuthObjectV2",
+    "TokenType",
+    "TokenVerificationError",
+    "TokenVerificationErrorReason",
+    "VerifyTokenOptions",
+]
+
+
+class _Reason(str, Enum):
+    """A string that is Clerk's code, whose `value` is the pair of code and message as in the
+    original.
+    """
+
+    __str__ = str.__str__
+    __format__ = str.__format__  # type: ignore[assignment]
+
+    def __new__(cls, code: str, message: str) -> _Reason:
+        reason = str.__new__(cls, code)
+        reason._value_ = (code, message)
+        return reason
+
+    def __hash__(self) -> int:
+        return str.__hash__(self)
+
+    @property
+    def code(self) -> str:
+        return self.value[0]
+
+    @property
+    def message(self) -> str:
+        return self.value[1]
+
+
+class AuthErrorReason(_Reason):
+    """Why a request is signed out before its token was looked at."""
+
+    SESSION_TOKEN_MISSING = (
+        "session-token-missing",
+        "Could not retrieve session token. Please make sure that the __session cookie or the HTTP "
+        "authorization header contain a Clerk-generated session JWT",
+    )
+    SECRET_KEY_MISSING = (
+        "secret-key-missing",
+        "Missing Clerk Secret Key. Go to https://dashboard.clerk.com and get your key for your "
+        "instance.",
+    )
+    TOKEN_TYPE_NOT_SUPPORTED = (
+        "token-type-not-supported",
+        "The provided token type is not supported. Expected one of: session_token, machine_token, "
+        "oauth_token, or api_key.",
+    )
+
+
+class TokenVerificationErrorReason(_Reason):
+    """Why a token was refused."""
+
+    JWK_FAILED_TO_LOAD = (
+        "jwk-failed-to-load",
+        "Failed to load JWKS from Clerk Backend API. Contact support@clerk.com.",
+    )
+    JWK_REMOTE_INVALID = (
+        "jwk-remote-invalid",
+        "The JWKS endpoint did not contain any signing keys. Contact support@clerk.com.",
+    )
+    JWK_FAILED_TO_RESOLVE = (
+        "jwk-failed-to-resolve",
+        "Failed to resolve JWK. Public Key is not in the proper format.",
+    )
+    JWK_KID_MISMATCH = (
+        "jwk-kid-mismatch",
+        "Unable to find a signing key in JWKS that matches the kid of the provided session token.",
+    )
+    TOKEN_EXPIRED = ("token-expired", "Token has expired and is no longer valid.")
+    TOKEN_INVALID = ("token-invalid", "Token is invalid and could not be verified.")
+    TOKEN_INVALID_AUTHORIZED_PARTIES = (
+        "token-invalid-authorized-parties",
+        "Authorized party claim (azp) does not match any of the authorized parties.",
+    )
+    TOKEN_INVALID_AUDIENCE = (
+        "token-invalid-audience",
+        "Token audience claim (aud) does not match one of the expected audience values.",
+    )
+    # Named by the documentation; the original never checks the issuer and has no such reason.
+    TOKEN_INVALID_ISSUER = (
+        "token-invalid-issuer",
+        "Token issuer claim (iss) does not match the expected instance.",
+    )
+    TOKEN_IAT_IN_THE_FUTURE = (
+        "token-iat-in-the-future",
+        "Token Issued At claim (iat) represents a time in the future.",
+    )
+    TOKEN_NOT_ACTIVE_YET = (
+        "token-not-active-yet",
+        "Token is not yet valid. Not Before claim (nbf) is in the future.",
+    )
+    TOKEN_INVALID_SIGNATURE = (
+        "token-invalid-signature",
+        "Token signature is invalid and could not be verified.",
+    )
+    SECRET_KEY_MISSING = (
+        "secret-key-missing",
+        "Missing Clerk Secret Key. Go to https://dashboard.clerk.com and get your key for your "
+        "instance.",
+    )
+    SERVER_ERROR = (
+        "server-error",
+        "An unexpected error occurred while verifying the token. Please try again later",
+    )
+    INVALID_TOKEN_TYPE = (
+        "invalid-token-type",
+        "The provided token is not a valid Clerk token type. Expected one of: session, machine, "
+        "oauth, or api key.",
+    )
+
+
+class TokenVerificationError(Exception):
+    """A token was refused, or could not be judged."""
+
+    def __init__(self, reason: TokenVerificationErrorReason) -> None:
+        self.reason = reason
+        super().__init__(reason.message)
+
+    def __reduce__(self) -> tuple[type[TokenVerificationError], tuple[object, ...]]:
+        return type(self), (self.reason,)
+
+
+class TokenType(Enum):
+    """The kinds of token Clerk issues."""
+
+    SESSION_TOKEN = "session_token"
+    API_KEY = "api_key"
+    MACHINE_TOKEN = "machine_token"
+    MACHINE_TOKEN_V2 = "m2m_token"
+    OAUTH_TOKEN = "oauth_token"
+
+
+class AuthStatus(Enum):
+    SIGNED_IN = "signed-in"
+    SIGNED_OUT = "signed-out"
+
+
+class Requestish(Protocol):
+    """Anything with headers: the requests of FastAPI, Starlette, Flask, Django and their like."""
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+
+@dataclass
+class AuthenticateRequestOptions:
+    """What `authenticate_request` needs to know.
+
+    `secret_key`          fetches the instance's keys from Clerk's Backend API.
+    `machine_secret_key`  accepted as in the original; opaque machine tokens are not verified here.
+    `jwt_key`             the instance's public key, in any spelling; nothing is fetched then.
+    `audience`            one of these must be in `aud`. `None`: not looked at.
+    `authorized_parties`  origins of which `azp` must be one, exactly. `None`: not looked at; a
+                          string is split on commas; an empty list refuses everybody.
+    `clock_skew_in_ms`    milliseconds by which clocks may differ.
+    `accepts_token`       kinds of token. Only session tokens unless told otherwise; the original's
+                          default is `any`.
+    """
+
+    secret_key: str | None = field(default=None, repr=False)
+    machine_secret_key: str | None = field(default=None, repr=False)
+    jwt_key: str | None = field(default=None, repr=False)
+    audience: str | list[str] | None = None
+    authorized_parties: str | Sequence[str] | None = None
+    clock_skew_in_ms: int = 5000
+    accepts_token: str | Sequence[str] = field(default_factory=lambda: ["session_token"])
+
+    def __post_init__(self) -> None:
+        kinds = [self.accepts_token] if isinstance(self.accepts_token, str) else self.accepts_token
+        known = ["any", *(kind.value for kind in TokenType)]
+        for kind in kinds:
+            if kind not in known:
+                raise ConfigError(
+                    f"accepts_token: {kind!r} is no kind of token{did_you_mean(kind, known)}"
+                )
+
+
+@dataclass
+class VerifyTokenOptions:
+    """What `verify_token` needs to know; see `AuthenticateRequestOptions`.
+
+    `api_url` is the base of Clerk's Backend API, `api_version` its version; only `v1` is known.
+    """
+
+    audience: str | list[str] | None = None
+    authorized_parties: str | Sequence[str] | None = None
+    clock_skew_in_ms: int = 5000
+    jwt_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    machine_secret_key: str | None = field(default=None, repr=False)
+    api_url: str = "https://api.clerk.com"
+    api_version: str = "v1"
+
+    def __post_init__(self) -> None:
+        if self.api_version != "v1":
+            raise ConfigError(f"api_version: only 'v1' is known, found {self.api_version!r}")
+
+
+class AuthObject(ABC):  # noqa: B024 - the original's base has no methods either
+    """What `RequestState.to_auth` returns."""
+
+
+@dataclass
+class SessionAuthObjectV2(AuthObject):
+    exp: int | None = None
+    iat: int | None = None
+    iss: str | None = None
+    sid: str | None = None
+    sub: str | None = None
+    v: int | None = None
+    jti: str | None = None
+    role: str | None = None
+    fva: list[int] | None = None
+    nbf: int | None = None
+    email: str | None = None
+    azp: str | None = None
+    org_id: str | None = None
+    org_slug: str | None = None
+    org_role: str | None = None
+    org_permissions: list[str] | None = None
+
+
+@dataclass
+class SessionAuthObjectV1(AuthObject):
+    session_id: str | None = None
+    user_id: str | None = None
+    org_id: str | None = None
+    org_role: str | None = None
+    org_permissions: list[str] | None = None
+    factor_verification_age: list[int] | None = None
+    claims: dict[str, Any] | None = None
+
+
+@dataclass
+class OAuthMachineAuthObject(AuthObject):
+    token_type: TokenType = TokenType.OAUTH_TOKEN
+    id: str | None = None
+    user_id: str | None = None
+    client_id: str | None = None
+    name: str | None = None
+    scopes: list[str] | None = None
+
+
+@dataclass
+class APIKeyMachineAuthObject(AuthObject):
+    token_type: TokenType = TokenType.API_KEY
+    id: str | None = None
+    user_id: str | None = None
+    org_id: str | None = None
+    name: str | None = None
+    scopes: list[str] | None = None
+    claims: dict[str, Any] | None = None
+
+
+@dataclass
+class M2MMachineAuthObject(AuthObject):
+    token_type: TokenType = TokenType.MACHINE_TOKEN
+    id: str | None = None
+    machine_id: str | None = None
+    client_id: str | None = None
+    name: str | None = None
+    scopes: list[str] | None = None
+    claims: dict[str, Any] | None = None
+
+
+@dataclass
+class RequestState:
+    """Whether a request is signed in, and as whom."""
+
+    status: AuthStatus
+    reason: AuthErrorReason | TokenVerificationErrorReason | None = None
+    token: str | None = field(default=None, repr=False)
+    payload: dict[str, Any] | None = None
+    #: The engine's own answer, where the request is signed in. Ours.
+    identity: Identity | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_signed_in(self) -> bool:
+        return self.status is AuthStatus.SIGNED_IN
+
+    @property
+    def is_authenticated(self) -> bool:
+        return self.is_signed_in
+
+    @property
+    def message(self) -> str | None:
+        return None if self.reason is None else self.reason.message
+
+    def to_auth(self) -> AuthObject:
+        """The caller as an object of its kind. Raises `ValueError` when signed out."""
+        if not self.is_signed_in:
+            raise ValueError("Cannot convert to AuthObject in unauthenticated state.")
+        if self.payload is None:
+            raise ValueError("Payload must be provided for authenticated states.")
+        if self.token is None:
+            raise ValueError("Token must be provided for authenticated states.")
+        payload = self.payload
+        identity = self.identity
+        if identity is not None and identity.kind == "oauth_token":
+            return OAuthMachineAuthObject(
+                id=identity.token_id,
+                user_id=identity.user_id,
+                client_id=identity.client_id,
+                name=payload.get("name"),
+                scopes=list(identity.scopes),
+            )
+        if identity is not None and identity.kind == "m2m_token":
+            return M2MMachineAuthObject(
+                id=identity.token_id,
+                machine_id=identity.subject,
+                client_id=identity.client_id,
+                name=payload.get("name"),
+                scopes=list(identity.scopes),
+                claims=payload,
+            )
+        if payload.get("v") == 2:
+            return SessionAuthObjectV2(**{name: payload.get(name) for name in _SESSION_V2})
+        return SessionAuthObjectV1(
+            session_id=payload.get("sid"),
+            user_id=payload.get("sub"),
+            org_id=payload.get("org_id"),
+            org_role=payload.get("org_role"),
+            org_permissions=payload.get("org_permissions"),
+            factor_verification_age=payload.get("fva"),
+            claims=payload,
+        )
+
+
+_SESSION_V2 = tuple(SessionAuthObjectV2.__dataclass_fields__)

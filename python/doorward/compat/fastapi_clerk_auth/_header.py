@@ -1,0 +1,33 @@
+"""Bearer tokens from the header alone: the original reads no cookies, and so needs no defence
+against CSRF.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from doorward._authenticator import Authenticator
+from doorward._doorward import Identity
+from doorward._rejection import Rejection
+from doorward._verdict import report
+
+#: Where a scope remembers its verdict, and which authenticator reached it.
+_VERDICT = "doorward.compat.verdict"
+
+
+async def header_verdict(
+    auth: Authenticator, scope: MutableMapping[str, Any]
+) -> tuple[Identity, str] | Rejection:
+    """The caller and the token, or why there is none; asked once per request."""
+    remembered = scope.get(_VERDICT)
+    if remembered is not None and remembered[0] is auth:
+        return remembered[1]
+    head = [field for field in scope["headers"] if field[0].lower() == b"authorization"]
+    try:
+        found = (await auth.authenticate(head), auth.token(head))
+    except Rejection as rejection:
+        found = rejection.with_traceback(None)
+        report(rejection)
+    scope[_VERDICT] = (auth, found)
+    return found

@@ -1,0 +1,110 @@
+"""A local issuer for tests: real tokens with real signatures, no network, no account.
+
+    with DevIssuer() as issuer:
+        auth = Authenticator([Issuer(issuer=issuer.issuer, keys=issuer.jwks(), audience=ANY)])
+        auth.verify(issuer.mint(sub="user_1"))
+
+Its keys are made when it is made and are good for nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+from ._doorward import DevIssuer as _Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from typing_extensions import Self
+
+    from ._doorward import Algorithm
+
+__all__ = ["DevIssuer"]
+
+
+class DevIssuer:
+    """The issuer behind `doorward dev`, in this process. `with` starts and stops its server.
+
+    `clock` is a callable returning seconds since the epoch; give the same one to the authenticator
+    under test.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str | None = None,
+        algorithms: Sequence[Algorithm] = ("RS256",),
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._engine = _Engine(issuer=issuer, algorithms=algorithms, clock=clock)
+
+    @property
+    def issuer(self) -> str:
+        """Its `iss`. A loopback URL once it is started, unless it was named."""
+        return self._engine.issuer
+
+    @property
+    def jwks_url(self) -> str:
+        """Where its keys are served while it is started."""
+        return self._engine.jwks_url
+
+    @property
+    def publishable_key(self) -> str:
+        """A Clerk publishable key that leads to this issuer."""
+        return self._engine.publishable_key
+
+    @property
+    def jwks_fetches(self) -> int:
+        """How often the key set was fetched so far."""
+        return self._engine.jwks_fetches
+
+    def jwks(self) -> str:
+        """The key set as JSON."""
+        return self._engine.jwks()
+
+    def public_pem(self) -> str:
+        """The first public key."""
+        return self._engine.public_pem()
+
+    def private_pem(self) -> str:
+        """The first signing key (PKCS#8), so that other libraries can sign in its name."""
+        return self._engine.private_pem()
+
+    def mint(self, **spec: Any) -> str:
+        """A signed token. The arguments are the members of a mint specification; none make a good
+        session token.
+        """
+        return self._engine.mint(json.dumps(spec))
+
+    def rotate(self) -> str:
+        """Replaces the signing keys by a new one and returns its `kid`."""
+        return self._engine.rotate()
+
+    def fault(self, kind: Literal["none", "down", "slow", "garbage"], seconds: float = 0.0) -> None:
+        """Makes the key endpoint misbehave from now on; `seconds` is the delay of `slow`."""
+        self._engine.fault(kind, seconds)
+
+    def start(self) -> str:
+        """Serves discovery and keys on a free loopback port; returns the base URL."""
+        return self._engine.start()
+
+    def stop(self) -> None:
+        self._engine.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"DevIssuer({self.issuer!r})"
