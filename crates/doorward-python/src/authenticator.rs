@@ -1,0 +1,337 @@
+//! The authenticator: one try that does not wait, one that blocks. The waiting of event loops is written in Python.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use doorward::{
+    Attempt, Authenticator as Engine, Clock, Config, IssuerConfig, OneOrMany, SecretText, Ticket,
+    Timestamp,
+};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use crate::head::{Head, token_text};
+use crate::identity::Identity;
+use crate::issuer::{Issuer, audience, one_or_many, set_keys};
+use crate::policy::kinds;
+use crate::refusal::{config_error, raise};
+
+/// A verifier with a memory, a fetcher and a clock.
+#[pyclass(frozen, subclass, module = "doorward", name = "Authenticator")]
+pub(crate) struct Authenticator {
+    engine: Engine,
+}
+
+/// An engine on its way into a class; `cls(engine)` lets the class methods honour subclasses.
+#[pyclass(frozen, module = "doorward", name = "Built")]
+struct Built(Engine);
+
+#[pymethods]
+impl Authenticator {
+    #[new]
+    #[pyo3(signature = (issuers, *, accepts=None, allow_pending=false, leeway=5.0, clock=None, cookies=None,
+        cache_bytes=16_777_216, explain=false))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are Python's keyword arguments"
+    )]
+    fn new(
+        py: Python<'_>,
+        issuers: &Bound<'_, PyAny>,
+        accepts: Option<&Bound<'_, PyAny>>,
+        allow_pending: bool,
+        leeway: f64,
+        clock: Option<Py<PyAny>>,
+        cookies: Option<&Bound<'_, PyAny>>,
+        cache_bytes: usize,
+        explain: bool,
+    ) -> PyResult<Self> {
+        if let Ok(built) = issuers.cast::<Built>() {
+            return Ok(Self {
+                engine: built.get().0.clone(),
+            });
+        }
+        let mut configs = Vec::new();
+        for issuer in issuers.try_iter()? {
+            let issuer = issuer?;
+            match issuer.cast::<Issuer>() {
+                Ok(issuer) => configs.push(issuer.get().config.clone()),
+                Err(_) => return Err(PyTypeError::new_err("issuers is a list of doorward.Issuer")),
+            }
+        }
+        let mut config = Config::new(configs);
+        config.cookies = cookies.map(one_or_many).transpose()?;
+        let settings = Settings {
+            accepts,
+            allow_pending,
+            leeway,
+            cache_bytes,
+            explain,
+        };
+        Ok(Self {
+            engine: settings.build(py, config, clock)?,
+        })
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (*, publishable_key=None, issuer=None, jwt_key=None, secret_key=None, authorized_parties=None,
+        audience=None, accepts=None, allow_pending=false, azp=None, leeway=5.0, clock=None, api_url=None,
+        jwks_url=None, cache_bytes=16_777_216, explain=false))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are Python's keyword arguments"
+    )]
+    fn clerk<'py>(
+        class: &Bound<'py, PyType>,
+        publishable_key: Option<String>,
+        issuer: Option<String>,
+        jwt_key: Option<&Bound<'py, PyAny>>,
+        secret_key: Option<String>,
+        authorized_parties: Option<&Bound<'py, PyAny>>,
+        audience: Option<&Bound<'py, PyAny>>,
+        accepts: Option<&Bound<'py, PyAny>>,
+        allow_pending: bool,
+        azp: Option<String>,
+        leeway: f64,
+        clock: Option<Py<PyAny>>,
+        api_url: Option<String>,
+        jwks_url: Option<String>,
+        cache_bytes: usize,
+        explain: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut config = IssuerConfig::preset("clerk");
+        config.publishable_key = publishable_key;
+        config.issuer = issuer;
+        config.secret_key = secret_key.map(SecretText::from);
+        config.authorized_parties = authorized_parties.map(one_or_many).transpose()?;
+        config.audience = audience.map(self::audience).transpose()?;
+        config.azp = azp;
+        config.api_url = api_url;
+        config.jwks_url = jwks_url;
+        if let Some(keys) = jwt_key {
+            set_keys(&mut config, keys)?;
+        }
+        let settings = Settings {
+            accepts,
+            allow_pending,
+            leeway,
+            cache_bytes,
+            explain,
+        };
+        let engine = settings.build(class.py(), Config::new([config]), clock)?;
+        class.call1((Built(engine),))
+    }
+
+    #[classmethod]
+    #[pyo3(signature = (environ=None))]
+    fn from_env<'py>(
+        class: &Bound<'py, PyType>,
+        environ: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = class.py();
+        // `os.environ` rather than the process's own environment: that is what Python programs change.
+        let environ = match environ {
+            Some(environ) => environ.clone(),
+            None => py.import("os")?.getattr("environ")?,
+        };
+        let pairs: Vec<(String, String)> = environ
+            .call_method0("items")?
+            .try_iter()?
+            .filter_map(|pair| pair.and_then(|pair| pair.extract()).ok())
+            .collect();
+        let config =
+            Config::from_variables(pairs).map_err(|error| config_error(py, &error.to_string()))?;
+        class.call1((Built(build(py, &config, None)?),))
+    }
+
+    #[classmethod]
+    fn from_config<'py>(
+        class: &Bound<'py, PyType>,
+        path: std::path::PathBuf,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = class.py();
+        let config =
+            Config::from_file(path).map_err(|error| config_error(py, &error.to_string()))?;
+        class.call1((Built(build(py, &config, None)?),))
+    }
+
+    fn authenticate_nowait<'py>(&self, head: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.outcome(head.py(), self.engine.try_authenticate(&Head::of(head)?))
+    }
+
+    fn verify_nowait<'py>(&self, token: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.outcome(token.py(), self.engine.try_verify(&token_text(token)?))
+    }
+
+    fn authenticate_blocking(&self, head: &Bound<'_, PyAny>) -> PyResult<Identity> {
+        let token = self.token(head)?;
+        let head = Head::of(head)?;
+        self.blocking(token.py(), || self.engine.try_authenticate(&head))
+    }
+
+    fn verify(&self, token: &Bound<'_, PyAny>) -> PyResult<Identity> {
+        let text = token_text(token)?;
+        self.blocking(token.py(), || self.engine.try_verify(&text))
+    }
+
+    /// The bearer token a request presents, unverified.
+    fn token<'py>(&self, head: &Bound<'py, PyAny>) -> PyResult<Bound<'py, pyo3::types::PyString>> {
+        let py = head.py();
+        let head = Head::of(head)?;
+        let credential = self
+            .engine
+            .credential(&head)
+            .map_err(|rejection| raise(py, &rejection))?;
+        Ok(pyo3::types::PyString::new(py, credential.token()))
+    }
+
+    fn refresh(&self, py: Python<'_>) {
+        py.detach(|| self.engine.refresh_blocking());
+    }
+
+    fn __repr__(&self) -> String {
+        format!("{:?}", self.engine)
+    }
+}
+
+/// How often a blocking call may wait for a fetch.
+const ROUNDS: usize = 3;
+
+impl Authenticator {
+    fn outcome<'py>(&self, py: Python<'py>, attempt: Attempt) -> PyResult<Bound<'py, PyAny>> {
+        match attempt {
+            Attempt::Verified(identity) => Ok(Bound::new(py, Identity::from(identity))?.into_any()),
+            Attempt::Rejected(rejection) => Err(raise(py, &rejection)),
+            Attempt::Pending(ticket) => Ok(Bound::new(py, Pending { ticket })?.into_any()),
+        }
+    }
+
+    /// Tries on the caller's thread; lets go of the GIL only to wait for a fetch.
+    fn blocking(&self, py: Python<'_>, attempt: impl Fn() -> Attempt) -> PyResult<Identity> {
+        for _ in 0..ROUNDS {
+            match attempt() {
+                Attempt::Verified(identity) => return Ok(Identity::from(identity)),
+                Attempt::Rejected(rejection) => return Err(raise(py, &rejection)),
+                Attempt::Pending(ticket) => py.detach(|| ticket.wait(LONGEST_WAIT)),
+            }
+        }
+        let gave_up = doorward::Rejection::new(doorward::Reason::KeysUnavailable);
+        Err(raise(py, &self.engine.refuse(gave_up)))
+    }
+}
+
+/// A fetch ends by its own deadline; this is the belt to those braces.
+const LONGEST_WAIT: Duration = Duration::from_secs(6);
+
+/// A verdict that waits for a key set.
+#[pyclass(frozen, module = "doorward", name = "Pending")]
+pub(crate) struct Pending {
+    ticket: Ticket,
+}
+
+#[pymethods]
+impl Pending {
+    fn wait(&self, py: Python<'_>) {
+        py.detach(|| self.ticket.wait(LONGEST_WAIT));
+    }
+
+    fn add_done_callback(&self, callback: Py<PyAny>) {
+        self.ticket.on_landing(move || {
+            // `None` if the interpreter is going down: nobody is left to be told.
+            let _ = Python::try_attach(|py| {
+                if let Err(error) = callback.call0(py) {
+                    error.write_unraisable(py, Some(callback.bind(py)));
+                }
+                drop(callback);
+            });
+        });
+    }
+}
+
+/// What holds for all issuers alike.
+struct Settings<'a, 'py> {
+    accepts: Option<&'a Bound<'py, PyAny>>,
+    allow_pending: bool,
+    leeway: f64,
+    cache_bytes: usize,
+    explain: bool,
+}
+
+impl Settings<'_, '_> {
+    fn build(
+        &self,
+        py: Python<'_>,
+        mut config: Config,
+        clock: Option<Py<PyAny>>,
+    ) -> PyResult<Engine> {
+        if let Some(accepts) = self.accepts {
+            let names = kinds(py, accepts)?
+                .into_iter()
+                .map(|kind| kind.as_str().to_owned())
+                .collect();
+            config.accepts = Some(OneOrMany::Many(names));
+        }
+        config.allow_pending = Some(self.allow_pending);
+        config.leeway = Some(self.leeway);
+        config.cache_bytes = Some(self.cache_bytes);
+        config.explain = Some(self.explain);
+        build(py, &config, clock)
+    }
+}
+
+fn build(py: Python<'_>, config: &Config, clock: Option<Py<PyAny>>) -> PyResult<Engine> {
+    let engine = match clock {
+        None => Engine::new(config),
+        Some(clock) => Engine::with_clock(config, Arc::new(PyClock::new(py, clock)?)),
+    };
+    engine.map_err(|error| config_error(py, &error.to_string()))
+}
+
+/// A Python callable that returns seconds since the epoch. For tests; intervals follow it too, but never backwards.
+#[derive(Debug)]
+struct PyClock {
+    callable: Py<PyAny>,
+    start: i64,
+    latest: AtomicI64,
+}
+
+impl PyClock {
+    fn new(py: Python<'_>, callable: Py<PyAny>) -> PyResult<Self> {
+        let start = Self::read(py, &callable)?.as_millis();
+        Ok(Self {
+            callable,
+            start,
+            latest: AtomicI64::new(start),
+        })
+    }
+
+    fn read(py: Python<'_>, callable: &Py<PyAny>) -> PyResult<Timestamp> {
+        let seconds: f64 = callable.call0(py)?.extract(py)?;
+        Timestamp::from_secs_f64(seconds).ok_or_else(|| {
+            config_error(
+                py,
+                &format!("clock: {seconds} is no time in seconds since the epoch"),
+            )
+        })
+    }
+}
+
+impl Clock for PyClock {
+    fn now(&self) -> Timestamp {
+        let read = Python::try_attach(|py| {
+            Self::read(py, &self.callable)
+                .map_err(|error| error.write_unraisable(py, Some(self.callable.bind(py))))
+        });
+        // A clock that fails is told of, and the machine's own is better than none.
+        read.and_then(Result::ok)
+            .unwrap_or_else(|| SystemTime::now().into())
+    }
+
+    fn elapsed(&self) -> Duration {
+        let now = self.now().as_millis();
+        let latest = self.latest.fetch_max(now, Ordering::Relaxed).max(now);
+        Duration::from_millis(latest.saturating_sub(self.start).unsigned_abs())
+    }
+}

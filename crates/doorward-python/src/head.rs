@@ -1,0 +1,210 @@
+//! Request heads of every shape Python has: ASGI scope, WSGI environ, mapping, list of pairs, or a request object.
+
+use doorward::RequestHead;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyString, PyTuple};
+
+/// The header fields verification looks at, borrowed from Python where they are bytes.
+#[derive(Default)]
+pub(crate) struct Head<'py> {
+    authorization: Vec<Text<'py>>,
+    cookie: Vec<Text<'py>>,
+}
+
+enum Text<'py> {
+    Bytes(Bound<'py, PyBytes>),
+    Owned(Vec<u8>),
+}
+
+impl RequestHead for Head<'_> {
+    fn field<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let values: &[Text<'_>] = match name {
+            "authorization" => &self.authorization,
+            "cookie" => &self.cookie,
+            _ => &[],
+        };
+        values.iter().map(|value| match value {
+            Text::Bytes(bytes) => bytes.as_bytes(),
+            Text::Owned(bytes) => bytes,
+        })
+    }
+}
+
+impl<'py> Head<'py> {
+    /// Borrows the head of whatever was handed over.
+    pub(crate) fn of(object: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let mut head = Self::default();
+        if let Ok(dict) = object.cast::<PyDict>() {
+            head.read_dict(dict)?;
+        } else if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
+            head.read_pairs(object)?;
+        } else {
+            head.read_object(object)?;
+        }
+        Ok(head)
+    }
+
+    fn read_dict(&mut self, dict: &Bound<'py, PyDict>) -> PyResult<()> {
+        let py = dict.py();
+        // An ASGI scope has a list of pairs of bytes; a plain mapping of header names would have text there.
+        if let Some(headers) = dict.get_item(intern!(py, "headers"))?
+            && !headers.is_instance_of::<PyString>()
+            && !headers.is_instance_of::<PyBytes>()
+        {
+            return match headers.cast::<PyMapping>() {
+                Ok(mapping) => self.read_pairs(mapping.items()?.as_any()),
+                Err(_) => self.read_pairs(&headers),
+            };
+        }
+        if dict.contains(intern!(py, "REQUEST_METHOD"))?
+            || dict.contains(intern!(py, "wsgi.version"))?
+        {
+            return self.read_environ(dict);
+        }
+        dict.iter()
+            .try_for_each(|(name, value)| self.read_field(&name, &value))
+    }
+
+    /// PEP 3333: header fields are `HTTP_…` variables, several of one name joined by commas.
+    fn read_environ(&mut self, environ: &Bound<'py, PyDict>) -> PyResult<()> {
+        let py = environ.py();
+        for (name, values) in [
+            (intern!(py, "HTTP_AUTHORIZATION"), &mut self.authorization),
+            (intern!(py, "HTTP_COOKIE"), &mut self.cookie),
+        ] {
+            if let Some(value) = environ.get_item(name)? {
+                values.push(text(&value)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_pairs(&mut self, pairs: &Bound<'py, PyAny>) -> PyResult<()> {
+        if let Ok(list) = pairs.cast::<PyList>() {
+            return list.iter().try_for_each(|pair| self.read_pair(&pair));
+        }
+        for pair in pairs.try_iter()? {
+            self.read_pair(&pair?)?;
+        }
+        Ok(())
+    }
+
+    fn read_pair(&mut self, pair: &Bound<'py, PyAny>) -> PyResult<()> {
+        if let Ok(tuple) = pair.cast::<PyTuple>()
+            && tuple.len() == 2
+        {
+            return self.read_field(&tuple.get_item(0)?, &tuple.get_item(1)?);
+        }
+        let (name, value): (Bound<'py, PyAny>, Bound<'py, PyAny>) = pair
+            .extract()
+            .map_err(|_| PyTypeError::new_err("a header is a pair of name and value"))?;
+        self.read_field(&name, &value)
+    }
+
+    fn read_field(&mut self, name: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<()> {
+        let wanted = |name: &[u8]| match name.len() {
+            13 if name.eq_ignore_ascii_case(b"authorization") => Some(true),
+            6 if name.eq_ignore_ascii_case(b"cookie") => Some(false),
+            _ => None,
+        };
+        let found = if let Ok(bytes) = name.cast::<PyBytes>() {
+            wanted(bytes.as_bytes())
+        } else if let Ok(string) = name.cast::<PyString>() {
+            wanted(string.to_cow()?.as_bytes())
+        } else {
+            None
+        };
+        let Some(is_authorization) = found else {
+            return Ok(());
+        };
+        let values = if is_authorization {
+            &mut self.authorization
+        } else {
+            &mut self.cookie
+        };
+        // Some mappings hold a list of values for each name.
+        match value.cast::<PyList>() {
+            Ok(several) => several.iter().try_for_each(|value| {
+                values.push(text(&value)?);
+                Ok(())
+            }),
+            Err(_) => {
+                values.push(text(value)?);
+                Ok(())
+            }
+        }
+    }
+
+    /// A request object: the raw form its framework keeps is better than its header mapping, which may hide a repeated
+    /// field.
+    fn read_object(&mut self, object: &Bound<'py, PyAny>) -> PyResult<()> {
+        let py = object.py();
+        for raw in [
+            intern!(py, "scope"),
+            intern!(py, "environ"),
+            intern!(py, "META"),
+        ] {
+            if let Some(value) = object.getattr_opt(raw)?
+                && let Ok(dict) = value.cast::<PyDict>()
+            {
+                return self.read_dict(dict);
+            }
+        }
+        let Some(headers) = object.getattr_opt(intern!(py, "headers"))? else {
+            return self.read_headers(object);
+        };
+        self.read_headers(&headers)
+    }
+
+    fn read_headers(&mut self, headers: &Bound<'py, PyAny>) -> PyResult<()> {
+        let py = headers.py();
+        if let Ok(dict) = headers.cast::<PyDict>() {
+            return dict
+                .iter()
+                .try_for_each(|(name, value)| self.read_field(&name, &value));
+        }
+        if headers.is_instance_of::<PyList>() || headers.is_instance_of::<PyTuple>() {
+            return self.read_pairs(headers);
+        }
+        if let Some(raw) = headers.getattr_opt(intern!(py, "raw"))?
+            && raw.is_instance_of::<PyList>()
+        {
+            return self.read_pairs(&raw);
+        }
+        match headers.getattr_opt(intern!(py, "items"))? {
+            Some(items) => self.read_pairs(&items.call0()?),
+            None => Err(PyTypeError::new_err(format!(
+                "expected an ASGI scope, a WSGI environ, a mapping, a list of pairs or an object with `headers`, \
+                 found {}",
+                headers.get_type().name()?
+            ))),
+        }
+    }
+}
+
+fn text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Text<'py>> {
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return Ok(Text::Bytes(bytes.clone()));
+    }
+    match value.cast::<PyString>() {
+        // A lone surrogate cannot be a header's text; as a question mark it is refused where it matters.
+        Ok(string) => Ok(Text::Owned(
+            string.to_string_lossy().into_owned().into_bytes(),
+        )),
+        Err(_) => Err(PyTypeError::new_err("a header's value is str or bytes")),
+    }
+}
+
+/// A token handed over by itself.
+pub(crate) fn token_text(token: &Bound<'_, PyAny>) -> PyResult<String> {
+    if let Ok(string) = token.cast::<PyString>() {
+        return Ok(string.to_string_lossy().into_owned());
+    }
+    match token.cast::<PyBytes>() {
+        Ok(bytes) => String::from_utf8(bytes.as_bytes().to_vec())
+            .map_err(|_| PyValueError::new_err("the token is not ASCII")),
+        Err(_) => Err(PyTypeError::new_err("a token is str or bytes")),
+    }
+}

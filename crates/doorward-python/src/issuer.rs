@@ -1,0 +1,143 @@
+//! A trusted issuer, from keyword arguments.
+
+use doorward::core::{Algorithm, AlgorithmSet};
+use doorward::{ANY_AUDIENCE, IssuerConfig, OneOrMany, SecretText};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyMapping, PyString};
+
+use crate::refusal;
+
+/// The type of `ANY`, which waives an audience check.
+#[pyclass(frozen, module = "doorward", name = "Any_")]
+pub(crate) struct Any;
+
+#[pymethods]
+impl Any {
+    fn __repr__(&self) -> &'static str {
+        "doorward.ANY"
+    }
+}
+
+/// One trusted authorization server.
+#[pyclass(frozen, module = "doorward", name = "Issuer")]
+pub(crate) struct Issuer {
+    pub(crate) config: IssuerConfig,
+}
+
+#[pymethods]
+impl Issuer {
+    #[new]
+    #[pyo3(signature = (*, issuer, audience, keys=None, shared_secret=None, authorized_parties=None, algorithms=None,
+        required_claims=None, token_types=None, leeway=None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are Python's keyword arguments"
+    )]
+    fn new(
+        issuer: String,
+        audience: &Bound<'_, PyAny>,
+        keys: Option<&Bound<'_, PyAny>>,
+        shared_secret: Option<&Bound<'_, PyAny>>,
+        authorized_parties: Option<&Bound<'_, PyAny>>,
+        algorithms: Option<Vec<String>>,
+        required_claims: Option<&Bound<'_, PyAny>>,
+        token_types: Option<&Bound<'_, PyAny>>,
+        leeway: Option<f64>,
+    ) -> PyResult<Self> {
+        let mut config = IssuerConfig::new(issuer, self::audience(audience)?);
+        config.authorized_parties = authorized_parties.map(one_or_many).transpose()?;
+        config.algorithms = algorithms.map(OneOrMany::from);
+        config.required_claims = required_claims.map(one_or_many).transpose()?;
+        config.token_types = token_types.map(one_or_many).transpose()?;
+        config.leeway = leeway;
+        if let Some(secret) = shared_secret {
+            config.shared_secret = Some(SecretText::from(crate::head::token_text(secret)?));
+        }
+        if let Some(keys) = keys {
+            set_keys(&mut config, keys)?;
+        }
+        Ok(Self { config })
+    }
+
+    #[getter]
+    fn issuer(&self) -> &str {
+        self.config.issuer.as_deref().unwrap_or_default()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Issuer {:?}>", self.issuer())
+    }
+}
+
+/// Keys in any spelling, or the URL of a key set.
+pub(crate) fn set_keys(config: &mut IssuerConfig, keys: &Bound<'_, PyAny>) -> PyResult<()> {
+    if let Ok(text) = keys.cast::<PyString>() {
+        let text = text.to_cow()?;
+        if text.starts_with("https://") || text.starts_with("http://") {
+            config.jwks_url = Some(text.into_owned());
+            return Ok(());
+        }
+    }
+    config.keys = Some(OneOrMany::Many(key_texts(keys)?));
+    Ok(())
+}
+
+/// Key material as texts: a mapping becomes JSON, DER becomes base64.
+pub(crate) fn key_texts(keys: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    if let Ok(text) = keys.cast::<PyString>() {
+        return Ok(vec![text.to_cow()?.into_owned()]);
+    }
+    if let Ok(bytes) = keys.cast::<PyBytes>() {
+        return Ok(vec![match std::str::from_utf8(bytes.as_bytes()) {
+            Ok(text) => text.to_owned(),
+            Err(_) => base64_simd::STANDARD.encode_to_string(bytes.as_bytes()),
+        }]);
+    }
+    if keys.cast::<PyMapping>().is_ok() {
+        let json = keys.py().import("json")?.call_method1("dumps", (keys,))?;
+        return Ok(vec![json.extract()?]);
+    }
+    let Ok(items) = keys.try_iter() else {
+        return Err(PyTypeError::new_err(
+            "keys is a str, bytes, a mapping (JWK or JWK set) or a list of those",
+        ));
+    };
+    let mut texts = Vec::new();
+    for item in items {
+        texts.extend(key_texts(&item?)?);
+    }
+    Ok(texts)
+}
+
+/// An audience: `ANY`, one name, or several.
+pub(crate) fn audience(value: &Bound<'_, PyAny>) -> PyResult<OneOrMany> {
+    if value.is_instance_of::<Any>() {
+        return Ok(OneOrMany::One(ANY_AUDIENCE.to_owned()));
+    }
+    one_or_many(value)
+}
+
+pub(crate) fn one_or_many(value: &Bound<'_, PyAny>) -> PyResult<OneOrMany> {
+    match value.cast::<PyString>() {
+        Ok(text) => Ok(OneOrMany::One(text.to_cow()?.into_owned())),
+        Err(_) => Ok(OneOrMany::Many(
+            value
+                .try_iter()?
+                .map(|item| item?.extract())
+                .collect::<PyResult<_>>()?,
+        )),
+    }
+}
+
+pub(crate) fn algorithm_set(py: Python<'_>, names: &[String]) -> PyResult<AlgorithmSet> {
+    let read = |name: &String| {
+        let algorithm =
+            Algorithm::from_name(name).filter(|known| AlgorithmSet::ASYMMETRIC.contains(*known));
+        algorithm.ok_or_else(|| {
+            let known = AlgorithmSet::ASYMMETRIC;
+            refusal::config_error(py, &format!("algorithms: {name:?} is none of {known}"))
+        })
+    };
+    names.iter().map(read).collect()
+}

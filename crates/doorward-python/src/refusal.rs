@@ -1,0 +1,40 @@
+//! Refusals and mistakes as Python exceptions, whose classes are written in Python.
+
+use doorward::Rejection;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyType};
+
+/// `doorward.Rejection` for a refusal.
+pub(crate) fn raise(py: Python<'_>, rejection: &Rejection) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let build = || {
+        let class = CLASS.import(py, "doorward._rejection", "Rejection")?;
+        let body = PyBytes::new(py, rejection.body().as_bytes());
+        let reason = rejection.reason().code();
+        class.call1((
+            reason,
+            rejection.status(),
+            rejection.headers(),
+            body,
+            rejection.detail(),
+            rejection.hint(),
+        ))
+    };
+    match build() {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    }
+}
+
+/// `doorward.ConfigError` for a mistake of the operator.
+pub(crate) fn config_error(py: Python<'_>, message: &str) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    match CLASS
+        .import(py, "doorward._rejection", "ConfigError")
+        .and_then(|class| class.call1((message,)))
+    {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    }
+}
