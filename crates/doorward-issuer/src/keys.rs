@@ -5,7 +5,9 @@ use std::fmt;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{self as lc, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::signature::{
+    self as lc, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -28,10 +30,15 @@ impl SigningKey {
     pub fn generate(algorithm: SigningAlgorithm) -> Result<Self, KeyError> {
         let pair = match algorithm.family() {
             Family::Rsa(_) => Pair::Rsa(
-                lc::RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).map_err(|_| KeyError::Generate)?,
+                lc::RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048)
+                    .map_err(|_| KeyError::Generate)?,
             ),
-            Family::Ecdsa(curve) => Pair::Ecdsa(EcdsaKeyPair::generate(curve.signing).map_err(|_| KeyError::Generate)?),
-            Family::Ed25519 => Pair::Ed25519(Ed25519KeyPair::generate().map_err(|_| KeyError::Generate)?),
+            Family::Ecdsa(curve) => {
+                Pair::Ecdsa(EcdsaKeyPair::generate(curve.signing).map_err(|_| KeyError::Generate)?)
+            }
+            Family::Ed25519 => {
+                Pair::Ed25519(Ed25519KeyPair::generate().map_err(|_| KeyError::Generate)?)
+            }
         };
         Self::from_pair(algorithm, pair)
     }
@@ -52,9 +59,13 @@ impl SigningKey {
         let rejected = |_| KeyError::Rejected { algorithm };
         let pair = match algorithm.family() {
             Family::Rsa(_) => Pair::Rsa(lc::RsaKeyPair::from_pkcs8(der).map_err(rejected)?),
-            Family::Ecdsa(curve) => Pair::Ecdsa(EcdsaKeyPair::from_pkcs8(curve.signing, der).map_err(rejected)?),
+            Family::Ecdsa(curve) => {
+                Pair::Ecdsa(EcdsaKeyPair::from_pkcs8(curve.signing, der).map_err(rejected)?)
+            }
             // OpenSSL writes Ed25519 keys without the public half, which the checked reader wants.
-            Family::Ed25519 => Pair::Ed25519(Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(rejected)?),
+            Family::Ed25519 => {
+                Pair::Ed25519(Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(rejected)?)
+            }
         };
         Self::from_pair(algorithm, pair)
     }
@@ -87,7 +98,11 @@ impl SigningKey {
 
     /// The public key as SubjectPublicKeyInfo PEM.
     pub fn public_pem(&self) -> String {
-        pem("-----BEGIN PUBLIC KEY-----", "-----END PUBLIC KEY-----", &self.public_der)
+        pem(
+            "-----BEGIN PUBLIC KEY-----",
+            "-----END PUBLIC KEY-----",
+            &self.public_der,
+        )
     }
 
     /// The private key as PKCS#8 PEM: a test key, good for nothing else.
@@ -101,13 +116,20 @@ impl SigningKey {
         match (&self.pair, self.algorithm.family()) {
             (Pair::Rsa(pair), Family::Rsa(padding)) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(padding, &random, message, &mut signature).map_err(|_| KeyError::Sign)?;
+                pair.sign(padding, &random, message, &mut signature)
+                    .map_err(|_| KeyError::Sign)?;
                 Ok(signature)
             }
-            (Pair::Ecdsa(pair), _) => {
-                Ok(pair.sign(&random, message).map_err(|_| KeyError::Sign)?.as_ref().to_vec())
-            }
-            (Pair::Ed25519(pair), _) => Ok(pair.try_sign(message).map_err(|_| KeyError::Sign)?.as_ref().to_vec()),
+            (Pair::Ecdsa(pair), _) => Ok(pair
+                .sign(&random, message)
+                .map_err(|_| KeyError::Sign)?
+                .as_ref()
+                .to_vec()),
+            (Pair::Ed25519(pair), _) => Ok(pair
+                .try_sign(message)
+                .map_err(|_| KeyError::Sign)?
+                .as_ref()
+                .to_vec()),
             (Pair::Rsa(_), _) => Err(KeyError::Sign),
         }
     }
@@ -121,8 +143,18 @@ impl SigningKey {
             serde_json::from_value(members).map_err(|_| KeyError::Generate)?;
         let canonical = serde_json::to_vec(&members).map_err(|_| KeyError::Generate)?;
         let thumbprint = digest(&SHA256, &canonical);
-        let kid = thumbprint.as_ref().iter().take(8).fold("dev_".to_owned(), |kid, byte| format!("{kid}{byte:02x}"));
-        Ok(Self { kid, algorithm, private_der: pair.private_der()?, public_der: pair.public_der()?, pair })
+        let kid = thumbprint
+            .as_ref()
+            .iter()
+            .take(8)
+            .fold("dev_".to_owned(), |kid, byte| format!("{kid}{byte:02x}"));
+        Ok(Self {
+            kid,
+            algorithm,
+            private_der: pair.private_der()?,
+            public_der: pair.public_der()?,
+            pair,
+        })
     }
 }
 
@@ -138,7 +170,9 @@ impl fmt::Debug for SigningKey {
 
 /// What the issuer can sign with (RFC 7518 §3.1, RFC 8037 §3.1). There is no `none` and no HMAC here; both exist only
 /// as a [`Defect`](crate::Defect).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
 pub enum SigningAlgorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     #[default]
@@ -196,7 +230,9 @@ impl SigningAlgorithm {
 
     /// Reads a registered name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.as_str() == name)
     }
 
     fn family(self) -> Family {
@@ -207,9 +243,18 @@ impl SigningAlgorithm {
             Self::PS256 => Family::Rsa(&lc::RSA_PSS_SHA256),
             Self::PS384 => Family::Rsa(&lc::RSA_PSS_SHA384),
             Self::PS512 => Family::Rsa(&lc::RSA_PSS_SHA512),
-            Self::ES256 => Family::Ecdsa(Curve { name: "P-256", signing: &lc::ECDSA_P256_SHA256_FIXED_SIGNING }),
-            Self::ES384 => Family::Ecdsa(Curve { name: "P-384", signing: &lc::ECDSA_P384_SHA384_FIXED_SIGNING }),
-            Self::ES512 => Family::Ecdsa(Curve { name: "P-521", signing: &lc::ECDSA_P521_SHA512_FIXED_SIGNING }),
+            Self::ES256 => Family::Ecdsa(Curve {
+                name: "P-256",
+                signing: &lc::ECDSA_P256_SHA256_FIXED_SIGNING,
+            }),
+            Self::ES384 => Family::Ecdsa(Curve {
+                name: "P-384",
+                signing: &lc::ECDSA_P384_SHA384_FIXED_SIGNING,
+            }),
+            Self::ES512 => Family::Ecdsa(Curve {
+                name: "P-521",
+                signing: &lc::ECDSA_P521_SHA512_FIXED_SIGNING,
+            }),
             Self::EdDSA => Family::Ed25519,
         }
     }
@@ -253,7 +298,8 @@ impl Pair {
     fn public_members(&self, algorithm: SigningAlgorithm) -> Value {
         match self {
             Self::Rsa(pair) => {
-                let (modulus, exponent) = rsa_components(pair.public_key().as_ref()).unwrap_or_default();
+                let (modulus, exponent) =
+                    rsa_components(pair.public_key().as_ref()).unwrap_or_default();
                 json!({ "kty": "RSA", "n": base64url(modulus), "e": base64url(exponent) })
             }
             Self::Ecdsa(pair) => {
@@ -275,7 +321,10 @@ impl Pair {
     fn private_der(&self) -> Result<Vec<u8>, KeyError> {
         let failed = |_| KeyError::Generate;
         Ok(match self {
-            Self::Rsa(pair) => AsDer::<Pkcs8V1Der<'_>>::as_der(pair).map_err(failed)?.as_ref().to_vec(),
+            Self::Rsa(pair) => AsDer::<Pkcs8V1Der<'_>>::as_der(pair)
+                .map_err(failed)?
+                .as_ref()
+                .to_vec(),
             Self::Ecdsa(pair) => pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec(),
             Self::Ed25519(pair) => pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec(),
         })
@@ -309,7 +358,10 @@ fn rsa_components(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (modulus, rest) = der_value(0x02, sequence)?;
     let (exponent, _) = der_value(0x02, rest)?;
     // RFC 7518 §6.3.1.1: no sign octet in front.
-    Some((modulus.strip_prefix(&[0]).unwrap_or(modulus), exponent.strip_prefix(&[0]).unwrap_or(exponent)))
+    Some((
+        modulus.strip_prefix(&[0]).unwrap_or(modulus),
+        exponent.strip_prefix(&[0]).unwrap_or(exponent),
+    ))
 }
 
 /// One DER value of the given tag, and what follows it.
@@ -320,7 +372,12 @@ fn der_value(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
         (usize::from(first), rest)
     } else {
         let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        (octets.iter().fold(0usize, |length, &octet| (length << 8) | usize::from(octet)), rest)
+        (
+            octets
+                .iter()
+                .fold(0usize, |length, &octet| (length << 8) | usize::from(octet)),
+            rest,
+        )
     };
     (found == tag).then(|| rest.split_at_checked(length))?
 }
@@ -354,8 +411,14 @@ mod tests {
             let again = SigningKey::from_pkcs8_pem(&key.private_pem(), algorithm).unwrap();
             assert_eq!(key.jwk(), again.jwk(), "{algorithm}");
             let public = ParsedPublicKey::new(verification(algorithm), &key.public_der).unwrap();
-            public.verify_sig(b"doorward", &again.sign(b"doorward").unwrap()).unwrap();
-            assert!(public.verify_sig(b"doorwarD", &again.sign(b"doorward").unwrap()).is_err());
+            public
+                .verify_sig(b"doorward", &again.sign(b"doorward").unwrap())
+                .unwrap();
+            assert!(
+                public
+                    .verify_sig(b"doorwarD", &again.sign(b"doorward").unwrap())
+                    .is_err()
+            );
         }
     }
 
@@ -369,28 +432,49 @@ mod tests {
             let jwk = SigningKey::generate(algorithm).unwrap().jwk();
             let mut expected = [members, &["alg", "kid", "kty", "use"]].concat();
             expected.sort_unstable();
-            let mut found: Vec<_> = jwk.as_object().unwrap().keys().map(String::as_str).collect();
+            let mut found: Vec<_> = jwk
+                .as_object()
+                .unwrap()
+                .keys()
+                .map(String::as_str)
+                .collect();
             found.sort_unstable();
             assert_eq!(found, expected);
         }
         let wide = SigningKey::generate(SigningAlgorithm::ES512).unwrap().jwk();
-        assert_eq!(wide["x"].as_str().unwrap().len(), 88, "66 octets, leading zeros kept");
+        assert_eq!(
+            wide["x"].as_str().unwrap().len(),
+            88,
+            "66 octets, leading zeros kept"
+        );
     }
 
     #[test]
     fn an_rsa_key_publishes_2048_bits() {
         let jwk = SigningKey::generate(SigningAlgorithm::RS256).unwrap().jwk();
-        assert_eq!((jwk["n"].as_str().unwrap().len(), &jwk["e"]), (342, &json!("AQAB")));
+        assert_eq!(
+            (jwk["n"].as_str().unwrap().len(), &jwk["e"]),
+            (342, &json!("AQAB"))
+        );
     }
 
     #[test]
     fn a_key_does_not_print_itself_and_a_wrong_one_is_refused() {
         let key = SigningKey::generate(SigningAlgorithm::ES256).unwrap();
-        assert_eq!(format!("{key:?}"), format!("SigningKey {{ kid: {:?}, algorithm: ES256, .. }}", key.kid()));
+        assert_eq!(
+            format!("{key:?}"),
+            format!(
+                "SigningKey {{ kid: {:?}, algorithm: ES256, .. }}",
+                key.kid()
+            )
+        );
         let algorithm = SigningAlgorithm::ES384;
         let refused = SigningKey::from_pkcs8_pem(&key.private_pem(), algorithm).unwrap_err();
         assert_eq!(refused, KeyError::Rejected { algorithm });
-        assert_eq!(SigningKey::from_pkcs8_pem(&key.public_pem(), algorithm).unwrap_err(), KeyError::Pem);
+        assert_eq!(
+            SigningKey::from_pkcs8_pem(&key.public_pem(), algorithm).unwrap_err(),
+            KeyError::Pem
+        );
     }
 
     fn verification(algorithm: SigningAlgorithm) -> &'static dyn VerificationAlgorithm {

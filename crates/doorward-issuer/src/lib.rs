@@ -1,1 +1,40 @@
-//! Stub.
+//! Signs: a local issuer for tests and demonstrations, with every defect on purpose.
+//!
+//! A [`DevIssuer`] makes tokens ([`Mint`]) the way Clerk or any OpenID Connect provider would, publishes the keys that
+//! verify them, and can do everything wrong that an issuer or an attacker may do: one [`Defect`] of a token at a time,
+//! one [`Fault`] of the network at a time. Its keys are test keys, good for nothing else.
+//!
+//! ```
+//! use doorward_issuer::{Defect, DevIssuer, Kind, Mint, SigningAlgorithm};
+//!
+//! let issuer = DevIssuer::builder()
+//!     .issuer("https://clerk.example.com")
+//!     .algorithms(&[SigningAlgorithm::ES256])
+//!     .clock(|| 1_800_000_000)
+//!     .build()?;
+//!
+//! let session = issuer.mint(&Mint::default().sub("user_ada"))?;
+//! let access = issuer.mint(&Mint::kind(Kind::Oauth).scopes(["posts:read"]))?;
+//! let forged = issuer.mint(&Mint::defective(Defect::AlgNone))?;
+//!
+//! assert_eq!(session.split('.').count(), 3);
+//! assert!(access.starts_with("eyJ") && forged.ends_with('.'));
+//! assert_eq!(issuer.jwks()["keys"][0]["alg"], "ES256");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`DevIssuer::serve`] puts it on a port, on a thread of its own, so that synchronous callers can use it too.
+
+mod defect;
+mod encoding;
+mod fault;
+mod issuer;
+mod keys;
+mod mint;
+mod pack;
+
+pub use defect::Defect;
+pub use fault::Fault;
+pub use issuer::{DevIssuer, DevIssuerBuilder};
+pub use keys::{KeyError, SigningAlgorithm, SigningKey};
+pub use mint::{Audience, Kind, Mint, MintError, Organization, Status};
