@@ -4,6 +4,7 @@
 
 use std::sync::LazyLock;
 
+use axum::extract::Path;
 use axum::routing::{delete, get};
 use axum::{Json, Router};
 use doorward::axum::{AuthLayer, Demand, Identity, Permitted};
@@ -27,8 +28,8 @@ impl Demand for DeletePosts {
     }
 }
 
-async fn delete_posts(caller: Permitted<DeletePosts>) -> Json<Value> {
-    Json(json!({ "deleted_by": caller.subject() }))
+async fn delete_post(Path(post): Path<u64>, caller: Permitted<DeletePosts>) -> Json<Value> {
+    Json(json!({ "deleted": post, "by": caller.subject() }))
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -36,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let auth = Authenticator::new(&Config::from_env()?)?;
     let guarded = Router::new()
         .route("/me", get(me))
-        .route("/posts", delete(delete_posts))
+        .route("/posts/{post}", delete(delete_post))
         .layer(AuthLayer::required(auth.clone()));
     let app = Router::new()
         .route("/public", get(public).layer(AuthLayer::optional(auth)))

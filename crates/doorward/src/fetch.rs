@@ -5,8 +5,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use doorward_core::{AlgorithmSet, JwkSet, Secret};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, RETRY_AFTER};
+use doorward_core::{AlgorithmSet, JwkSet, Secret, Timestamp};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, DATE, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, StatusCode, Url};
 use serde::Deserialize;
@@ -39,6 +39,15 @@ pub(crate) struct Fetched {
     pub(crate) keys: JwkSet,
     /// `max-age`, if the source gave one.
     pub(crate) max_age: Option<Duration>,
+    /// `Date`, if the source gave one: its clock, to be compared with ours.
+    pub(crate) date: Option<Timestamp>,
+}
+
+/// A document, and what its header said about it.
+struct Document {
+    text: String,
+    max_age: Option<Duration>,
+    date: Option<Timestamp>,
 }
 
 /// Why a key set could not be fetched. The network's trouble: it is logged, and the caller sees a 503.
@@ -123,7 +132,7 @@ impl Session<'_> {
             false => self.source.url.clone(),
             true => self.discover().await?,
         };
-        let (text, max_age) = self.document(&url).await?;
+        let Document { text, max_age, date } = self.document(&url).await?;
         let unusable = |why: String| FetchError::Unusable { url: url.clone(), why };
         let keys = JwkSet::parse(&text, allowed).map_err(|error| unusable(error.to_string()))?;
         let count = keys.keys().len() + keys.skipped().len();
@@ -134,7 +143,7 @@ impl Session<'_> {
             let why = keys.skipped().first().map_or("no keys", String::as_str);
             return Err(unusable(format!("there is no usable key in it ({why})")));
         }
-        Ok(Fetched { keys, max_age })
+        Ok(Fetched { keys, max_age, date })
     }
 
     /// OpenID Connect Discovery §4 appends its path to the issuer, RFC 8414 §3.1 puts its own before the issuer's path.
@@ -150,7 +159,7 @@ impl Session<'_> {
         let mut last = None;
         for url in candidates {
             match self.document(&url).await {
-                Ok((text, _)) => return self.jwks_uri(&url, &text),
+                Ok(document) => return self.jwks_uri(&url, &document.text),
                 Err(error @ FetchError::Status { status: 404, .. }) => last = last.or(Some(error)),
                 Err(error) => return Err(error),
             }
@@ -181,7 +190,7 @@ impl Session<'_> {
     }
 
     /// One document, with up to three tries where another try can help. A 4xx is an answer, so it is not repeated.
-    async fn document(&self, url: &str) -> Result<(String, Option<Duration>), FetchError> {
+    async fn document(&self, url: &str) -> Result<Document, FetchError> {
         const TRIES: u32 = 3;
         let mut attempt = 1;
         loop {
@@ -196,7 +205,7 @@ impl Session<'_> {
     }
 
     /// One try. A failure says how long to wait before the next, if there should be one.
-    async fn once(&self, url: &str) -> Result<(String, Option<Duration>), (FetchError, Option<Duration>)> {
+    async fn once(&self, url: &str) -> Result<Document, (FetchError, Option<Duration>)> {
         const PAUSE: Duration = Duration::from_millis(150);
         const LONGEST_PAUSE: Duration = Duration::from_secs(2);
         let unusable = |why: String| (FetchError::Unusable { url: url.to_owned(), why }, None);
@@ -226,6 +235,7 @@ impl Session<'_> {
             return Err(unusable("the body is compressed, which nobody asked for".to_owned()));
         }
         let max_age = response.headers().get(CACHE_CONTROL).and_then(|value| max_age(value.to_str().ok()?));
+        let date = response.headers().get(DATE).and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
             if body.len() + chunk.len() > self.settings.max_bytes {
@@ -234,7 +244,7 @@ impl Session<'_> {
             body.extend_from_slice(&chunk);
         }
         let text = String::from_utf8(body).map_err(|_| unusable("not UTF-8".to_owned()))?;
-        Ok((text, max_age))
+        Ok(Document { text, max_age, date: date.map(Timestamp::from) })
     }
 }
 

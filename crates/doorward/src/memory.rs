@@ -124,6 +124,8 @@ struct KeyState {
     keys: Option<Arc<JwkSet>>,
     history: History,
     last_error: Option<FetchError>,
+    /// By how many milliseconds the source's clock was ahead of ours.
+    clock_ahead: Option<i64>,
 }
 
 impl KeySlot {
@@ -217,7 +219,8 @@ impl KeySlot {
         let elapsed = self.clock.elapsed();
         let before = self.state.load_full();
         let state = match outcome {
-            Ok(Fetched { keys, max_age }) => {
+            Ok(Fetched { keys, max_age, date }) => {
+                let clock_ahead = date.map(|date| date.millis_since(self.clock.now()));
                 let ttl = max_age
                     .unwrap_or(self.settings.default_ttl)
                     .clamp(self.settings.min_ttl, self.settings.max_ttl);
@@ -230,12 +233,12 @@ impl KeySlot {
                 };
                 let in_vain = if keys.covers(wanted) { before.history.in_vain } else { Some(elapsed) };
                 let history = History { arrived: Some((elapsed, ttl)), failed: None, in_vain };
-                KeyState { keys: Some(keys), history, last_error: None }
+                KeyState { keys: Some(keys), history, last_error: None, clock_ahead }
             }
             Err(error) => {
                 let times = before.history.failed.map_or(0, |(_, times)| times).saturating_add(1);
                 let history = History { failed: Some((elapsed, times)), ..before.history };
-                KeyState { keys: before.keys.clone(), history, last_error: Some(error) }
+                KeyState { keys: before.keys.clone(), history, last_error: Some(error), clock_ahead: before.clock_ahead }
             }
         };
         crate::observe::fetched(&self.source.url, state.last_error.as_ref());
@@ -260,6 +263,7 @@ impl KeySlot {
             skipped: state.keys.iter().flat_map(|set| set.skipped().to_vec()).collect(),
             age: state.history.arrived.map(|(at, _)| elapsed.saturating_sub(at)),
             last_error: state.last_error.as_ref().map(FetchError::to_string),
+            clock_ahead_seconds: state.clock_ahead.map(|millis| millis as f64 / 1000.0),
             fetches: self.fetches.load(Ordering::Relaxed),
         }
     }
@@ -281,7 +285,7 @@ impl Drop for Landing {
 }
 
 /// What is known about one issuer's keys, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct KeyStatus {
     /// Where the keys come from.
@@ -296,6 +300,8 @@ pub struct KeyStatus {
     pub age: Option<Duration>,
     /// What the latest attempt failed with, if it failed.
     pub last_error: Option<String>,
+    /// By how many seconds the source's clock was ahead of ours when it last answered. The header has no fractions.
+    pub clock_ahead_seconds: Option<f64>,
     /// How often the source was asked.
     pub fetches: u64,
 }
