@@ -28,6 +28,7 @@ async def verdict(auth: Authenticator, scope: MutableMapping[str, Any]) -> Ident
     remembered = scope.get(_VERDICT)
     if remembered is not None and remembered[0] is auth:
         return remembered[1]
+    found: Identity | Pending | Rejection
     try:
         found = auth.authenticate_nowait(scope)
         if isinstance(found, Pending):

@@ -11,18 +11,91 @@ from __future__ import annotations
 
 import json
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from ._doorward import DevIssuer as _Engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from ._doorward import Algorithm
 
-__all__ = ["DevIssuer"]
+__all__ = ["Defect", "DevIssuer", "Mint", "Organization"]
+
+Defect = Literal[
+    "expired",
+    "not_yet_valid",
+    "issued_in_future",
+    "wrong_key",
+    "unknown_kid",
+    "no_kid",
+    "wrong_iss",
+    "wrong_aud",
+    "wrong_azp",
+    "no_azp",
+    "alg_none",
+    "hmac_with_public_key",
+    "no_exp",
+    "no_sub",
+    "pending",
+    "string_exp",
+    "bad_signature",
+    "truncated",
+    "crit_unknown",
+    "embedded_jwk",
+    "logout_typ",
+    "duplicate_claim",
+    "junk",
+]
+
+
+class Organization(TypedDict, total=False):
+    """An organization the subject is active in."""
+
+    id: str
+    slug: str
+    #: With or without `org:`; each version of the token writes it its own way.
+    role: str
+    #: `org:posts:read`
+    permissions: Sequence[str]
+
+
+class Mint(TypedDict, total=False):
+    """What a token shall say. Everything has a default: nothing at all is a good Clerk session."""
+
+    kind: Literal["session", "session_v1", "oauth", "m2m", "template", "oidc"]
+    sub: str
+    sid: str
+    azp: str
+    aud: str | Sequence[str]
+    iss: str
+    org: Organization
+    #: Scoped: `o:posts`, `u:beta`.
+    features: Sequence[str]
+    #: Scoped: `u:pro`.
+    plans: Sequence[str]
+    scopes: Sequence[str]
+    client_id: str
+    status: Literal["active", "pending"]
+    #: Minutes since the first and the second factor; -1 is never.
+    fva: tuple[int, int]
+    #: `act`, who acts as the subject.
+    actor: dict[str, Any]
+    #: Seconds from `iat` to `exp`.
+    ttl: int
+    #: `iat`, if not the clock's time.
+    issued_at: int
+    #: More claims, merged last: they add or override.
+    claims: dict[str, Any]
+    #: More header parameters: they add or override.
+    header: dict[str, Any]
+    #: Claims to leave out, after everything else was put in.
+    without: Sequence[str]
+    alg: Algorithm
+    #: The one thing that shall be wrong.
+    defect: Defect
 
 
 class DevIssuer:
@@ -73,7 +146,7 @@ class DevIssuer:
         """The first signing key (PKCS#8), so that other libraries can sign in its name."""
         return self._engine.private_pem()
 
-    def mint(self, **spec: Any) -> str:
+    def mint(self, **spec: Unpack[Mint]) -> str:
         """A signed token. The arguments are the members of a mint specification; none make a good
         session token.
         """

@@ -24,6 +24,7 @@ async def header_verdict(
     if remembered is not None and remembered[0] is auth:
         return remembered[1]
     head = [field for field in scope["headers"] if field[0].lower() == b"authorization"]
+    found: tuple[Identity, str] | Rejection
     try:
         found = (await auth.authenticate(head), auth.token(head))
     except Rejection as rejection:

@@ -127,7 +127,8 @@ class ClerkConfig:
             # Clerk's Backend API: its keys need the secret key, and they belong to one instance.
             if secret_key is None:
                 raise ConfigError(f"jwks_url {jwks_url!r} needs api_key")
-            jwks_url, api_url = None, jwks_url.removesuffix("/v1/jwks")
+            api_url = jwks_url.removesuffix("/v1/jwks")
+            jwks_url = None
         elif jwks_url is not None or issuer is not None:
             secret_key = None
             if issuer is None and jwks_url is not None:
