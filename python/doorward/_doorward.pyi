@@ -5,12 +5,7 @@ from typing import Any, Final, Literal, final
 
 from typing_extensions import Self
 
-Algorithm = Literal[
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
-    "HS256", "HS384", "HS512",
-]
-TokenKind = Literal["session_token", "oauth_token", "m2m_token", "api_key", "template_token"]
-Keys = str | bytes | Mapping[str, Any] | Sequence[str | bytes | Mapping[str, Any]]
+from ._types import Algorithm, Keys, TokenKind
 
 __version__: Final[str]
 

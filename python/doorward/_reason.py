@@ -98,8 +98,7 @@ class Reason(str, Enum):
     """401. The session has tasks left to finish and is not signed in yet."""
 
     SENDER_CONSTRAINED = "sender_constrained"
-    """401. The token is bound to a key of its sender (`cnf`), and no proof of it is verified here.
-    """
+    """401. The token is bound to a key of its sender (`cnf`), and no proof of it is verified here."""
 
     KEYS_UNAVAILABLE = "keys_unavailable"
     """503. The issuer's keys are out of reach at the moment."""

@@ -16,9 +16,10 @@ from starlette.exceptions import WebSocketException
 from starlette.requests import HTTPConnection
 
 from ._authenticator import Authenticator
-from ._doorward import Identity, Policy, TokenKind
+from ._doorward import Identity, Policy
 from ._reason import Reason
 from ._rejection import Rejection
+from ._types import TokenKind
 from ._verdict import report, verdict
 
 __all__ = ["Guard", "OptionalGuard", "Refused"]

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ._doorward import Algorithm, Keys
+    from ._types import Algorithm, Keys
 
 __all__ = ["verify"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from ._doorward import Algorithm
+    from ._types import Algorithm
 
 __all__ = ["Defect", "DevIssuer", "Mint", "Organization"]
 

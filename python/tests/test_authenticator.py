@@ -139,7 +139,7 @@ def test_signatures_that_are_not_tokens(keys: Signer) -> None:
     stranger = {**signer("stranger").jwk(), "kid": keys.kid}
     with pytest.raises(Rejection, match="signature_invalid"):
         doorward.jws.verify(compact, keys=stranger, algorithms=["RS256"])
-    with pytest.raises(Rejection, match="algorithm_not_allowed"):
+    with pytest.raises(ConfigError):
         doorward.jws.verify(compact, keys=keys.jwks(), algorithms=["ES256"])
 
 

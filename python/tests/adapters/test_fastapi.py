@@ -1,7 +1,5 @@
 """`Guard`, in every place FastAPI takes a dependency."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import pytest

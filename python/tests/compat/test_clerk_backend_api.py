@@ -1,7 +1,5 @@
 """Moving from `clerk_backend_api` is a changed import line, and its guides come true."""
 
-from __future__ import annotations
-
 import json
 import pickle
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Moving from `fastapi_clerk_auth` is a changed import line, and its pages come true."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

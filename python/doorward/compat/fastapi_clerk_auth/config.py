@@ -13,7 +13,7 @@ from doorward._rejection import ConfigError
 from doorward.compat._suggest import did_you_mean
 
 if TYPE_CHECKING:
-    from doorward._doorward import TokenKind
+    from doorward._types import TokenKind
 
 __all__ = ["ClerkConfig"]
 

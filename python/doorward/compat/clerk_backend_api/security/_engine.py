@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from doorward._authenticator import Authenticator
-from doorward._doorward import REASONS, TokenKind
+from doorward._doorward import REASONS
 from doorward._rejection import ConfigError, Rejection
+from doorward._types import TokenKind
 
 from .types import (
     AuthenticateRequestOptions,
