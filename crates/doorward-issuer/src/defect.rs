@@ -60,7 +60,7 @@ defects! {
     StringExp => "string_exp",
     /// One bit of the signature is flipped.
     BadSignature => "bad_signature",
-    /// The last twelve characters are missing, as after a cookie that was too long.
+    /// The end of the signature is missing, as after a cookie that was too long.
     Truncated => "truncated",
     /// A critical header extension nobody knows (RFC 7515 §4.1.11).
     CritUnknown => "crit_unknown",

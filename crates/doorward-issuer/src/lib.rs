@@ -32,9 +32,12 @@ mod issuer;
 mod keys;
 mod mint;
 mod pack;
+mod page;
+mod serve;
 
 pub use defect::Defect;
 pub use fault::Fault;
 pub use issuer::{DevIssuer, DevIssuerBuilder};
 pub use keys::{KeyError, SigningAlgorithm, SigningKey};
 pub use mint::{Audience, Kind, Mint, MintError, Organization, Status};
+pub use serve::Served;

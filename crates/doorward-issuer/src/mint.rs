@@ -97,6 +97,10 @@ impl Mint {
 
     /// Sets `sub`.
     #[must_use]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "the claim's name; nobody subtracts tokens"
+    )]
     pub fn sub(mut self, sub: impl Into<String>) -> Self {
         self.sub = Some(sub.into());
         self
@@ -264,13 +268,13 @@ impl Mint {
         if let (Some(Defect::BadSignature), Some(last)) = (self.defect, signature.last_mut()) {
             *last ^= 1;
         }
-        let mut token = format!("{signed}.{}", base64url(signature));
         match self.defect {
-            Some(Defect::Truncated) => token.truncate(token.len() - 12),
-            Some(Defect::Junk) => "not!.a!.token!".clone_into(&mut token),
+            // Cut before it is encoded: what is left is always base64url, so a test sees one refusal, not two by turns.
+            Some(Defect::Truncated) => signature.truncate(signature.len().saturating_sub(9)),
+            Some(Defect::Junk) => return Ok("not!.a!.token!".to_owned()),
             _ => {}
         }
-        Ok(token)
+        Ok(format!("{signed}.{}", base64url(signature)))
     }
 
     /// Whether a key nobody published has to sign.
@@ -801,14 +805,7 @@ mod tests {
                 continue;
             }
             let right = verifies(&token, &KEY);
-            let (header, claims) = (
-                header(&mint),
-                if defect == Defect::Truncated {
-                    json!({})
-                } else {
-                    claims(&mint)
-                },
-            );
+            let (header, claims) = (header(&mint), claims(&mint));
             let signature_is_right = match defect {
                 Defect::Expired => claims["exp"] == NOW - HOUR && claims["iat"] == NOW - HOUR - 60,
                 Defect::NotYetValid => {
@@ -826,7 +823,7 @@ mod tests {
                 Defect::NoExp => claims.get("exp").is_none(),
                 Defect::NoSub => claims.get("sub").is_none(),
                 Defect::Pending => claims["sts"] == "pending",
-                Defect::StringExp => claims["exp"] == (NOW + 60).to_string(),
+                Defect::StringExp => claims["exp"].as_str() == Some("1800000060"),
                 Defect::CritUnknown => header["crit"][0] == "urn:doorward:unknown",
                 Defect::LogoutTyp => header["typ"] == "logout+jwt",
                 Defect::DuplicateClaim => {
@@ -862,7 +859,7 @@ mod tests {
                     assert!(!right, "{defect}");
                     continue;
                 }
-                Defect::Junk => continue,
+                Defect::Junk => unreachable!("seen above"),
             };
             assert!(signature_is_right && right, "{defect}");
         }

@@ -1,7 +1,159 @@
 //! The local issuer, for Python's tests.
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use doorward_issuer::{Fault, Mint, Served, SigningAlgorithm, SigningKey};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use serde_json::json;
 
 /// The local issuer. Its keys are good for nothing but tests.
 #[pyclass(frozen, module = "doorward.testing", name = "DevIssuer")]
-pub(crate) struct DevIssuer {}
+pub(crate) struct DevIssuer {
+    issuer: Arc<doorward_issuer::DevIssuer>,
+    private_pem: String,
+    served: Mutex<Option<Served>>,
+}
+
+#[pymethods]
+impl DevIssuer {
+    #[new]
+    #[pyo3(signature = (*, issuer=None, algorithms=vec!["RS256".to_owned()], clock=None))]
+    fn new(
+        issuer: Option<String>,
+        algorithms: Vec<String>,
+        clock: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let mut builder = doorward_issuer::DevIssuer::builder();
+        if let Some(issuer) = issuer {
+            builder = builder.issuer(issuer);
+        }
+        let mut private_pem = None;
+        for name in algorithms {
+            let algorithm = SigningAlgorithm::from_name(&name).ok_or_else(|| {
+                PyValueError::new_err(format!("{name:?} is no signature algorithm"))
+            })?;
+            let key = SigningKey::generate(algorithm)
+                .map_err(|error| PyValueError::new_err(error.to_string()))?;
+            private_pem.get_or_insert_with(|| key.private_pem());
+            builder = builder.key(key);
+        }
+        if let Some(clock) = clock {
+            builder = builder.clock(move || read(&clock));
+        }
+        Ok(Self {
+            issuer: Arc::new(
+                builder
+                    .build()
+                    .map_err(|error| PyValueError::new_err(error.to_string()))?,
+            ),
+            private_pem: private_pem.ok_or_else(|| PyValueError::new_err("algorithms is empty"))?,
+            served: Mutex::new(None),
+        })
+    }
+
+    #[getter]
+    fn issuer(&self) -> String {
+        self.issuer.issuer()
+    }
+
+    #[getter]
+    fn jwks_url(&self) -> String {
+        format!("{}/.well-known/jwks.json", self.issuer.issuer())
+    }
+
+    #[getter]
+    fn publishable_key(&self) -> String {
+        self.issuer.publishable_key()
+    }
+
+    fn jwks(&self) -> String {
+        self.issuer.jwks().to_string()
+    }
+
+    fn public_pem(&self) -> String {
+        self.issuer.public_pem()
+    }
+
+    fn private_pem(&self) -> String {
+        self.private_pem.clone()
+    }
+
+    fn mint(&self, spec: &str) -> PyResult<String> {
+        let mint: Mint =
+            serde_json::from_str(spec).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        self.issuer
+            .mint(&mint)
+            .map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    fn rotate(&self) -> PyResult<String> {
+        self.issuer
+            .rotate()
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    }
+
+    fn rotate_overlapping(&self) -> PyResult<String> {
+        self.issuer
+            .rotate_overlapping()
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    }
+
+    fn start(&self) -> PyResult<String> {
+        let mut served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = &*served {
+            return Ok(running.url().to_owned());
+        }
+        let started = self
+            .issuer
+            .serve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        Ok(served.insert(started).url().to_owned())
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        let served = self
+            .served
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        // The server may be asking a Python clock for the time: waiting for it with the GIL would never end.
+        py.detach(|| drop(served));
+    }
+
+    #[pyo3(signature = (kind, seconds=0.0))]
+    fn fault(&self, kind: &str, seconds: f64) -> PyResult<()> {
+        let form = match kind {
+            "slow" => json!({ "kind": kind, "milliseconds": (seconds * 1000.0) as u64 }),
+            _ => json!({ "kind": kind }),
+        };
+        let fault: Fault = serde_json::from_value(form)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        self.issuer.set_fault(fault);
+        Ok(())
+    }
+
+    #[getter]
+    fn jwks_fetches(&self) -> u64 {
+        self.issuer.jwks_fetches()
+    }
+}
+
+/// The time a test wants it to be; the machine's own if the test's clock fails, which is told of.
+fn read(clock: &Py<PyAny>) -> i64 {
+    let told = Python::try_attach(|py| {
+        let seconds = clock
+            .call0(py)
+            .and_then(|seconds| seconds.extract::<f64>(py));
+        seconds
+            .map(|seconds| seconds as i64)
+            .map_err(|error| error.write_unraisable(py, Some(clock.bind(py))))
+    });
+    let machine = || {
+        SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |now| now.as_secs() as i64)
+    };
+    told.and_then(Result::ok).unwrap_or_else(machine)
+}

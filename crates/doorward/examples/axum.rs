@@ -16,14 +16,17 @@ async fn public(caller: Option<Identity>) -> Json<Value> {
 }
 
 async fn me(caller: Identity) -> Json<Value> {
-    Json(json!({ "user_id": caller.user_id(), "organization": caller.organization_id(), "role": caller.role() }))
+    Json(
+        json!({ "user_id": caller.user_id(), "organization": caller.organization_id(), "role": caller.role() }),
+    )
 }
 
 struct DeletePosts;
 
 impl Demand for DeletePosts {
     fn policy() -> &'static Policy {
-        static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy::new().permission("org:posts:delete"));
+        static POLICY: LazyLock<Policy> =
+            LazyLock::new(|| Policy::new().permission("org:posts:delete"));
         &POLICY
     }
 }
@@ -47,7 +50,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     #[allow(clippy::print_stdout, reason = "it is a program")]
     {
-        println!("{}", json!({ "url": format!("http://{}", listener.local_addr()?) }));
+        println!(
+            "{}",
+            json!({ "url": format!("http://{}", listener.local_addr()?) })
+        );
     }
     axum::serve(listener, app).await?;
     Ok(())

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_core::{
-    Credential, Identity, IssuerName, KeySource, Lookup, Outcome, Reason, Rejection, RequestHead, Verifier, sha256,
+    Credential, Identity, IssuerName, KeySource, Lookup, Outcome, Reason, Rejection, RequestHead,
+    Verifier, sha256,
 };
 
 use crate::clock::{Clock, SystemClock};
@@ -63,16 +64,41 @@ impl Authenticator {
         Self::assemble(config, clock, Arc::new(fetch::fetch))
     }
 
-    fn assemble(config: &Config, clock: Arc<dyn Clock>, fetcher: Fetcher) -> Result<Self, ConfigError> {
-        let Resolved { verifier, sources, fetch, cache_bytes, explain } = config.resolve()?;
-        let slots = sources.into_iter().zip(verifier.issuers()).map(|(source, issuer)| {
-            let slot = |source| {
-                KeySlot::new(source, issuer.algorithms, fetch.clone(), Arc::clone(&clock), Arc::clone(&fetcher))
-            };
-            source.map(|source| Arc::new(slot(source)))
-        });
+    fn assemble(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        fetcher: Fetcher,
+    ) -> Result<Self, ConfigError> {
+        let Resolved {
+            verifier,
+            sources,
+            fetch,
+            cache_bytes,
+            explain,
+        } = config.resolve()?;
+        let slots = sources
+            .into_iter()
+            .zip(verifier.issuers())
+            .map(|(source, issuer)| {
+                let slot = |source| {
+                    KeySlot::new(
+                        source,
+                        issuer.algorithms,
+                        fetch.clone(),
+                        Arc::clone(&clock),
+                        Arc::clone(&fetcher),
+                    )
+                };
+                source.map(|source| Arc::new(slot(source)))
+            });
         let memory = Memory::new(slots.collect(), cache_bytes);
-        Ok(Self(Arc::new(Inner { verifier, memory, clock, fetch, explain })))
+        Ok(Self(Arc::new(Inner {
+            verifier,
+            memory,
+            clock,
+            fetch,
+            explain,
+        })))
     }
 
     /// Decides who sends this request.
@@ -125,14 +151,22 @@ impl Authenticator {
     ///
     /// # Errors
     /// There is nothing, more than one thing, or something malformed.
-    pub fn credential<'h, H: RequestHead>(&'h self, head: &'h H) -> Result<Credential<'h>, Rejection> {
-        self.0.verifier.credential(head).map_err(|rejection| self.refuse(rejection))
+    pub fn credential<'h, H: RequestHead>(
+        &'h self,
+        head: &'h H,
+    ) -> Result<Credential<'h>, Rejection> {
+        self.0
+            .verifier
+            .credential(head)
+            .map_err(|rejection| self.refuse(rejection))
     }
 
     /// Fetches every remote key set that is not fresh, and waits. To warm up before traffic comes; never needed.
     pub fn refresh_blocking(&self) {
         let tickets: Vec<Ticket> = self.0.memory.slots().map(|slot| slot.fetch(None)).collect();
-        tickets.iter().for_each(|ticket| ticket.wait(self.longest_wait()));
+        tickets
+            .iter()
+            .for_each(|ticket| ticket.wait(self.longest_wait()));
     }
 
     /// What is known about each issuer's keys.
@@ -144,7 +178,9 @@ impl Authenticator {
             _ => "(any, pinned by its keys)".to_owned(),
         };
         let ids = self.0.verifier.issuer_ids();
-        ids.zip(self.0.verifier.issuers()).map(|(id, issuer)| (label(&issuer.name), status(id))).collect()
+        ids.zip(self.0.verifier.issuers())
+            .map(|(id, issuer)| (label(&issuer.name), status(id)))
+            .collect()
     }
 
     /// How many verified tokens are remembered.
@@ -165,7 +201,11 @@ impl Authenticator {
     /// Makes a refusal of your own (a policy's) speak the way this authenticator's refusals do.
     #[must_use]
     pub fn refuse(&self, rejection: Rejection) -> Rejection {
-        let rejection = if self.0.explain { rejection.explained() } else { rejection };
+        let rejection = if self.0.explain {
+            rejection.explained()
+        } else {
+            rejection
+        };
         observe::rejected(&rejection);
         rejection
     }
@@ -181,7 +221,10 @@ impl Authenticator {
         Err(self.gave_up())
     }
 
-    fn verify_credential_blocking(&self, credential: &Credential<'_>) -> Result<Identity, Rejection> {
+    fn verify_credential_blocking(
+        &self,
+        credential: &Credential<'_>,
+    ) -> Result<Identity, Rejection> {
         for _ in 0..MAX_ROUNDS {
             match self.attempt(credential) {
                 Attempt::Verified(identity) => return Ok(identity),
@@ -194,11 +237,19 @@ impl Authenticator {
 
     /// One round: what is remembered, else what can be verified with the facts at hand.
     fn attempt(&self, credential: &Credential<'_>) -> Attempt {
-        let Inner { verifier, memory, clock, .. } = &*self.0;
+        let Inner {
+            verifier,
+            memory,
+            clock,
+            ..
+        } = &*self.0;
         let (now, elapsed) = (clock.now(), clock.elapsed());
         let too_long = credential.token().len() > verifier.settings().max_token_bytes;
-        let digest = (memory.remembers() && !too_long).then(|| sha256(credential.token().as_bytes()));
-        if let Some((digest, identity)) = digest.and_then(|digest| Some((digest, memory.recall(&digest, elapsed)?))) {
+        let digest =
+            (memory.remembers() && !too_long).then(|| sha256(credential.token().as_bytes()));
+        if let Some((digest, identity)) =
+            digest.and_then(|digest| Some((digest, memory.recall(&digest, elapsed)?)))
+        {
             return match verifier.recheck(&identity, credential.place(), now) {
                 Ok(()) => {
                     self.keep_fresh(&identity, elapsed);
@@ -248,7 +299,10 @@ impl Authenticator {
     }
 
     fn gave_up(&self) -> Rejection {
-        self.refuse(Rejection::new(Reason::KeysUnavailable).with_detail("the keys changed faster than they were read"))
+        self.refuse(
+            Rejection::new(Reason::KeysUnavailable)
+                .with_detail("the keys changed faster than they were read"),
+        )
     }
 }
 
@@ -257,8 +311,20 @@ impl fmt::Debug for Authenticator {
         let issuers = self.0.verifier.issuers();
         let describe = |keys: &KeySource| matches!(keys, KeySource::Remote);
         f.debug_struct("Authenticator")
-            .field("issuers", &issuers.iter().map(|issuer| &issuer.name).collect::<Vec<_>>())
-            .field("remote", &issuers.iter().filter(|issuer| describe(&issuer.keys)).count())
+            .field(
+                "issuers",
+                &issuers
+                    .iter()
+                    .map(|issuer| &issuer.name)
+                    .collect::<Vec<_>>(),
+            )
+            .field(
+                "remote",
+                &issuers
+                    .iter()
+                    .filter(|issuer| describe(&issuer.keys))
+                    .count(),
+            )
             .field("accepts", &self.0.verifier.settings().accepts)
             .finish()
     }

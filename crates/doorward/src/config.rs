@@ -8,8 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use doorward_core::{
-    Algorithm, AlgorithmSet, Audience, AuthorizedParties, AzpRule, DEFAULT_MAX_TOKEN_BYTES, Decoder, Issuer,
-    IssuerName, JwkSet, KeySource, KindSet, Secret, Settings, SharedSecret, TokenKind, Verifier, cookie_suffix,
+    Algorithm, AlgorithmSet, Audience, AuthorizedParties, AzpRule, DEFAULT_MAX_TOKEN_BYTES,
+    Decoder, Issuer, IssuerName, JwkSet, KeySource, KindSet, Secret, Settings, SharedSecret,
+    TokenKind, Verifier, cookie_suffix,
 };
 use serde::Deserialize;
 
@@ -121,7 +122,12 @@ impl OneOrMany {
             Self::One(one) => one.split(',').collect(),
             Self::Many(many) => many.iter().map(String::as_str).collect(),
         };
-        pieces.into_iter().map(str::trim).filter(|piece| !piece.is_empty()).map(str::to_owned).collect()
+        pieces
+            .into_iter()
+            .map(str::trim)
+            .filter(|piece| !piece.is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 }
 
@@ -160,7 +166,10 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(crate) fn new(setting: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { setting: setting.into(), message: message.into() }
+        Self {
+            setting: setting.into(),
+            message: message.into(),
+        }
     }
 }
 
@@ -179,7 +188,10 @@ const DEFAULT_CACHE_BYTES: usize = 16 * 1024 * 1024;
 impl Config {
     /// A configuration that trusts these issuers.
     pub fn new(issuers: impl IntoIterator<Item = IssuerConfig>) -> Self {
-        Self { issuers: issuers.into_iter().collect(), ..Self::default() }
+        Self {
+            issuers: issuers.into_iter().collect(),
+            ..Self::default()
+        }
     }
 
     /// Reads `doorward.toml`.
@@ -191,7 +203,10 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::new(path.display().to_string(), error.to_string()))?;
         let mut config = Self::from_toml(&text).map_err(|error| {
-            ConfigError::new(format!("{}: {}", path.display(), error.setting), error.message)
+            ConfigError::new(
+                format!("{}: {}", path.display(), error.setting),
+                error.message,
+            )
         })?;
         // A relative `keys_file` is meant relative to the file that names it.
         for issuer in &mut config.issuers {
@@ -208,7 +223,9 @@ impl Config {
     /// As [`Config::from_file`].
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            let line = error
+                .span()
+                .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             ConfigError::new(format!("line {line}"), with_suggestion(error.message()))
         })
     }
@@ -216,17 +233,29 @@ impl Config {
     /// Sets the kinds of tokens that are accepted.
     #[must_use]
     pub fn accepts(mut self, kinds: impl IntoIterator<Item = TokenKind>) -> Self {
-        self.accepts = Some(OneOrMany::Many(kinds.into_iter().map(|kind| kind.as_str().to_owned()).collect()));
+        self.accepts = Some(OneOrMany::Many(
+            kinds
+                .into_iter()
+                .map(|kind| kind.as_str().to_owned())
+                .collect(),
+        ));
         self
     }
 
     /// Parses everything once, into meaning.
     pub(crate) fn resolve(&self) -> Result<Resolved, ConfigError> {
         if self.issuers.is_empty() {
-            return Err(ConfigError::new("issuer", "no issuer is configured, so every token would be refused"));
+            return Err(ConfigError::new(
+                "issuer",
+                "no issuer is configured, so every token would be refused",
+            ));
         }
         let leeway = self.leeway.map(|s| duration("leeway", s)).transpose()?;
-        let mut cookies = self.cookies.as_ref().map(OneOrMany::split).unwrap_or_default();
+        let mut cookies = self
+            .cookies
+            .as_ref()
+            .map(OneOrMany::split)
+            .unwrap_or_default();
         let (mut issuers, mut sources) = (Vec::new(), Vec::new());
         for config in &self.issuers {
             let config = config.with_preset()?;
@@ -245,7 +274,8 @@ impl Config {
             cookies,
             max_token_bytes: self.max_token_bytes.unwrap_or(DEFAULT_MAX_TOKEN_BYTES),
         };
-        let verifier = Verifier::new(issuers, settings).map_err(|why| ConfigError::new("issuer", why))?;
+        let verifier =
+            Verifier::new(issuers, settings).map_err(|why| ConfigError::new("issuer", why))?;
         Ok(Resolved {
             verifier,
             sources,
@@ -259,30 +289,50 @@ impl Config {
 impl IssuerConfig {
     /// An issuer by its `iss`, whose keys are found by discovery unless they are given.
     pub fn new(issuer: impl Into<String>, audience: impl Into<OneOrMany>) -> Self {
-        Self { issuer: Some(issuer.into()), audience: Some(audience.into()), ..Self::default() }
+        Self {
+            issuer: Some(issuer.into()),
+            audience: Some(audience.into()),
+            ..Self::default()
+        }
     }
 
     /// An issuer of a known provider.
     pub fn preset(name: impl Into<String>) -> Self {
-        Self { preset: Some(name.into()), ..Self::default() }
+        Self {
+            preset: Some(name.into()),
+            ..Self::default()
+        }
     }
 
     /// Fills in what a preset knows and the operator did not say.
     fn with_preset(&self) -> Result<Self, ConfigError> {
-        let Some(name) = &self.preset else { return Ok(self.clone()) };
+        let Some(name) = &self.preset else {
+            return Ok(self.clone());
+        };
         Preset::named(name)?.complete(self)
     }
 
-    fn resolve(&self, default_leeway: Option<Duration>) -> Result<(Issuer, Option<KeysUrl>), ConfigError> {
+    fn resolve(
+        &self,
+        default_leeway: Option<Duration>,
+    ) -> Result<(Issuer, Option<KeysUrl>), ConfigError> {
         let name = self.name()?;
         let algorithms = self.algorithms()?;
         let (keys, source) = self.keys(&name, algorithms)?;
-        let leeway = self.leeway.map(|s| duration("leeway", s)).transpose()?.or(default_leeway);
+        let leeway = self
+            .leeway
+            .map(|s| duration("leeway", s))
+            .transpose()?
+            .or(default_leeway);
         let mut issuer = Issuer::new(String::new(), self.audience()?, keys, algorithms);
         issuer.name = name;
         issuer.authorized_parties = self.authorized_parties()?;
         issuer.token_types = kinds("token_types", self.token_types.as_ref(), KindSet::JWT)?;
-        issuer.required_claims = self.required_claims.as_ref().map(OneOrMany::split).unwrap_or_default();
+        issuer.required_claims = self
+            .required_claims
+            .as_ref()
+            .map(OneOrMany::split)
+            .unwrap_or_default();
         issuer.leeway = leeway.unwrap_or(issuer.leeway);
         issuer.decoder = self.decoder()?;
         Ok((issuer, source))
@@ -292,7 +342,8 @@ impl IssuerConfig {
         match (&self.issuer, self.issuer_pinned_by_keys) {
             (Some(name), _) => Ok(IssuerName::Exact(name.clone())),
             (None, Some(true)) => {
-                let pinned = self.keys.is_some() || self.keys_file.is_some() || self.jwks_bearer.is_some();
+                let pinned =
+                    self.keys.is_some() || self.keys_file.is_some() || self.jwks_bearer.is_some();
                 if !pinned {
                     return Err(ConfigError::new(
                         "issuer_pinned_by_keys",
@@ -301,7 +352,10 @@ impl IssuerConfig {
                 }
                 Ok(IssuerName::PinnedByKeys)
             }
-            (None, _) => Err(ConfigError::new("issuer", "is missing; write the tokens' `iss`, exactly")),
+            (None, _) => Err(ConfigError::new(
+                "issuer",
+                "is missing; write the tokens' `iss`, exactly",
+            )),
         }
     }
 
@@ -318,7 +372,14 @@ impl IssuerConfig {
                 ConfigError::new("algorithms", unknown(name, &known))
             })
         };
-        names.split().iter().map(read).collect()
+        let algorithms: AlgorithmSet = names.split().iter().map(read).collect::<Result<_, _>>()?;
+        if algorithms.is_empty() {
+            return Err(ConfigError::new(
+                "algorithms",
+                "is empty, so nothing could be verified; leave it out for the default",
+            ));
+        }
+        Ok(algorithms)
     }
 
     fn audience(&self) -> Result<Audience, ConfigError> {
@@ -332,10 +393,19 @@ impl IssuerConfig {
         if items == [ANY_AUDIENCE] {
             return Ok(Audience::Any);
         }
-        if items.is_empty() || items.iter().any(|item| item.is_empty() || *item == ANY_AUDIENCE) {
-            return Err(ConfigError::new("audience", "names an empty audience, or mixes \"*\" with names"));
+        if items.is_empty()
+            || items
+                .iter()
+                .any(|item| item.is_empty() || *item == ANY_AUDIENCE)
+        {
+            return Err(ConfigError::new(
+                "audience",
+                "names an empty audience, or mixes \"*\" with names",
+            ));
         }
-        Ok(Audience::OneOf(items.into_iter().map(str::to_owned).collect()))
+        Ok(Audience::OneOf(
+            items.into_iter().map(str::to_owned).collect(),
+        ))
     }
 
     fn keys(
@@ -343,17 +413,29 @@ impl IssuerConfig {
         name: &IssuerName,
         algorithms: AlgorithmSet,
     ) -> Result<(KeySource, Option<KeysUrl>), ConfigError> {
-        let text = self.keys.as_ref().map(|keys| keys.items().into_iter().map(str::to_owned).collect::<Vec<_>>());
+        let text = self.keys.as_ref().map(|keys| {
+            keys.items()
+                .into_iter()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        });
         let file = self.keys_file.as_ref().map(|path| {
-            std::fs::read(path).map_err(|error| ConfigError::new("keys_file", format!("{path}: {error}")))
+            std::fs::read(path)
+                .map_err(|error| ConfigError::new("keys_file", format!("{path}: {error}")))
         });
         let given = [text.is_some(), file.is_some(), self.shared_secret.is_some()];
         if given.iter().filter(|given| **given).count() > 1 {
-            return Err(ConfigError::new("keys", "`keys`, `keys_file` and `shared_secret` exclude each other"));
+            return Err(ConfigError::new(
+                "keys",
+                "`keys`, `keys_file` and `shared_secret` exclude each other",
+            ));
         }
         if let Some(secret) = &self.shared_secret {
             if self.jwks_url.is_some() || self.discover == Some(true) {
-                return Err(ConfigError::new("shared_secret", "never stands beside public keys of the same issuer"));
+                return Err(ConfigError::new(
+                    "shared_secret",
+                    "never stands beside public keys of the same issuer",
+                ));
             }
             let shared = SharedSecret::new(&secret.0, algorithms)
                 .map_err(|why| ConfigError::new("shared_secret", why))?;
@@ -365,29 +447,54 @@ impl IssuerConfig {
             (None, None) => None,
         };
         if let Some(inputs) = inputs {
-            let setting = if self.keys.is_some() { "keys" } else { "keys_file" };
+            let setting = if self.keys.is_some() {
+                "keys"
+            } else {
+                "keys_file"
+            };
             let set = JwkSet::read_all(inputs.iter().map(Vec::as_slice), algorithms)
                 .map_err(|error| ConfigError::new(setting, error.to_string()))?;
             return Ok((KeySource::Static(set), None));
         }
         let source = self.keys_url(name)?;
-        trusted_url(&source.url)
-            .map_err(|why| ConfigError::new(if source.discover { "issuer" } else { "jwks_url" }, why))?;
+        trusted_url(&source.url).map_err(|why| {
+            ConfigError::new(
+                if source.discover {
+                    "issuer"
+                } else {
+                    "jwks_url"
+                },
+                why,
+            )
+        })?;
         Ok((KeySource::Remote, Some(source)))
     }
 
     fn keys_url(&self, name: &IssuerName) -> Result<KeysUrl, ConfigError> {
         let bearer = self.jwks_bearer.as_ref().map(|secret| secret.0.clone());
-        let headers = self.jwks_headers.clone().unwrap_or_default().into_iter().collect();
+        let headers = self
+            .jwks_headers
+            .clone()
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
         match (&self.jwks_url, self.discover, name) {
-            (Some(url), _, _) => Ok(KeysUrl { url: url.clone(), discover: false, bearer, headers }),
+            (Some(url), _, _) => Ok(KeysUrl {
+                url: url.clone(),
+                discover: false,
+                bearer,
+                headers,
+            }),
             (None, Some(false), _) | (None, _, IssuerName::PinnedByKeys) => Err(ConfigError::new(
                 "keys",
                 "are missing: give `keys`, `keys_file`, `jwks_url` or `shared_secret`, or let `discover` find them",
             )),
-            (None, _, IssuerName::Exact(issuer)) => {
-                Ok(KeysUrl { url: issuer.clone(), discover: true, bearer, headers })
-            }
+            (None, _, IssuerName::Exact(issuer)) => Ok(KeysUrl {
+                url: issuer.clone(),
+                discover: true,
+                bearer,
+                headers,
+            }),
             (None, _, _) => Err(ConfigError::new("issuer", "is of a kind that has no keys")),
         }
     }
@@ -400,7 +507,10 @@ impl IssuerConfig {
             Some("require") => AzpRule::Require,
             Some("if_present") => AzpRule::IfPresent,
             Some(other) => {
-                return Err(ConfigError::new("azp", unknown(other, &["require", "if_present", "off"])));
+                return Err(ConfigError::new(
+                    "azp",
+                    unknown(other, &["require", "if_present", "off"]),
+                ));
             }
         };
         let parties = parties.unwrap_or_default();
@@ -410,10 +520,16 @@ impl IssuerConfig {
                 "names no party, so every token would be refused; name your frontend's origin, or leave the setting out",
             ));
         }
-        if let Some(party) = parties.iter().find(|party| party.starts_with("http") && party.ends_with('/')) {
+        if let Some(party) = parties
+            .iter()
+            .find(|party| party.starts_with("http") && party.ends_with('/'))
+        {
             return Err(ConfigError::new(
                 "authorized_parties",
-                format!("{party:?} ends in a slash, which no origin does: write {:?}", party.trim_end_matches('/')),
+                format!(
+                    "{party:?} ends in a slash, which no origin does: write {:?}",
+                    party.trim_end_matches('/')
+                ),
             ));
         }
         Ok(AuthorizedParties { parties, rule })
@@ -423,7 +539,10 @@ impl IssuerConfig {
         match self.decoder.as_deref() {
             None | Some("standard") => Ok(Decoder::Standard),
             Some("clerk") => Ok(Decoder::Clerk),
-            Some(other) => Err(ConfigError::new("decoder", unknown(other, &["standard", "clerk"]))),
+            Some(other) => Err(ConfigError::new(
+                "decoder",
+                unknown(other, &["standard", "clerk"]),
+            )),
         }
     }
 
@@ -432,9 +551,13 @@ impl IssuerConfig {
         let mut holes = BTreeMap::new();
         let mut fill = |name: &str, value: String| holes.insert(name.to_owned(), value);
         if let Some(key) = &self.publishable_key {
-            let host = frontend_host(key).map_err(|why| ConfigError::new("publishable_key", why))?;
+            let host =
+                frontend_host(key).map_err(|why| ConfigError::new("publishable_key", why))?;
             let loopback = trusted_url(&format!("http://{host}")).is_ok();
-            fill("origin", format!("http{}://{host}", if loopback { "" } else { "s" }));
+            fill(
+                "origin",
+                format!("http{}://{host}", if loopback { "" } else { "s" }),
+            );
             fill("suffix", cookie_suffix(key));
         }
         if let Some(issuer) = &self.issuer {
@@ -460,25 +583,38 @@ pub const ANY_AUDIENCE: &str = "*";
 /// The host in a publishable key: `pk_test_` or `pk_live_`, then base64 of the host and a dollar sign.
 pub(crate) fn frontend_host(publishable_key: &str) -> Result<String, String> {
     let wrong = |what: &str| {
-        Err(format!("{what}; a publishable key is pk_test_ or pk_live_ and base64 of the instance's host"))
+        Err(format!(
+            "{what}; a publishable key is pk_test_ or pk_live_ and base64 of the instance's host"
+        ))
     };
     if publishable_key.starts_with("sk_") {
         return wrong("this is a secret key, which belongs into `secret_key`");
     }
-    let Some(encoded) =
-        publishable_key.strip_prefix("pk_test_").or_else(|| publishable_key.strip_prefix("pk_live_"))
+    let Some(encoded) = publishable_key
+        .strip_prefix("pk_test_")
+        .or_else(|| publishable_key.strip_prefix("pk_live_"))
     else {
         return wrong("it does not begin with pk_test_ or pk_live_");
     };
-    let decoded = base64_simd::forgiving_decode_to_vec(encoded.as_bytes()).ok().and_then(|b| String::from_utf8(b).ok());
+    let decoded = base64_simd::forgiving_decode_to_vec(encoded.as_bytes())
+        .ok()
+        .and_then(|b| String::from_utf8(b).ok());
     match decoded.as_deref().and_then(|text| text.strip_suffix('$')) {
-        Some(host) if host.contains('.') && !host.contains(['$', '/', '@', ' ']) => Ok(host.to_owned()),
+        Some(host) if host.contains('.') && !host.contains(['$', '/', '@', ' ']) => {
+            Ok(host.to_owned())
+        }
         _ => wrong("what it encodes is no host"),
     }
 }
 
-fn kinds(setting: &str, names: Option<&OneOrMany>, default: KindSet) -> Result<KindSet, ConfigError> {
-    let Some(names) = names else { return Ok(default) };
+fn kinds(
+    setting: &str,
+    names: Option<&OneOrMany>,
+    default: KindSet,
+) -> Result<KindSet, ConfigError> {
+    let Some(names) = names else {
+        return Ok(default);
+    };
     let read = |name: &String| {
         TokenKind::from_name(name).ok_or_else(|| {
             let known = TokenKind::ALL.map(TokenKind::as_str);
@@ -489,8 +625,12 @@ fn kinds(setting: &str, names: Option<&OneOrMany>, default: KindSet) -> Result<K
 }
 
 fn duration(setting: &str, seconds: f64) -> Result<Duration, ConfigError> {
-    Duration::try_from_secs_f64(seconds)
-        .map_err(|_| ConfigError::new(setting, format!("{seconds} is no number of seconds from 0 to 300")))
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        ConfigError::new(
+            setting,
+            format!("{seconds} is no number of seconds from 0 to 300"),
+        )
+    })
 }
 
 /// `"leewya" is unknown; did you mean "leeway"?`
@@ -509,7 +649,9 @@ pub(crate) fn unknown(found: &str, known: &[&str]) -> String {
 fn with_suggestion(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     match quoted.next() {
-        Some(found) if message.starts_with("unknown field") => unknown(found, &quoted.collect::<Vec<_>>()),
+        Some(found) if message.starts_with("unknown field") => {
+            unknown(found, &quoted.collect::<Vec<_>>())
+        }
         _ => message.to_owned(),
     }
 }
@@ -518,31 +660,58 @@ fn with_suggestion(message: &str) -> String {
 mod tests {
     use super::*;
 
-    const KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    const KEY: &str =
+        r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 
     fn with_keys() -> IssuerConfig {
-        IssuerConfig { keys: Some(KEY.into()), ..IssuerConfig::new("https://a.example", "api") }
+        IssuerConfig {
+            keys: Some(KEY.into()),
+            ..IssuerConfig::new("https://a.example", "api")
+        }
     }
 
     fn error(config: IssuerConfig) -> String {
-        Config::new([config]).resolve().err().expect("a mistake").to_string()
+        Config::new([config])
+            .resolve()
+            .err()
+            .expect("a mistake")
+            .to_string()
     }
 
     #[test]
     fn unknown_settings_are_refused_with_a_suggestion() {
-        let error = Config::from_toml("leeway = 3\n[[issuer]]\nissuer = 'x'\naudiance = 'y'").unwrap_err();
-        assert_eq!(error.to_string(), "line 4: \"audiance\" is unknown; did you mean \"audience\"?");
+        let error =
+            Config::from_toml("leeway = 3\n[[issuer]]\nissuer = 'x'\naudiance = 'y'").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "line 4: \"audiance\" is unknown; did you mean \"audience\"?"
+        );
     }
 
     #[test]
     fn a_missing_audience_is_a_mistake_and_not_a_waiver() {
-        assert!(error(IssuerConfig { audience: None, ..with_keys() }).contains("audience"));
-        assert!(error(IssuerConfig { audience: Some("".into()), ..with_keys() }).contains("audience"));
+        assert!(
+            error(IssuerConfig {
+                audience: None,
+                ..with_keys()
+            })
+            .contains("audience")
+        );
+        assert!(
+            error(IssuerConfig {
+                audience: Some("".into()),
+                ..with_keys()
+            })
+            .contains("audience")
+        );
     }
 
     #[test]
     fn parties_given_as_one_string_are_split() {
-        let config = IssuerConfig { authorized_parties: Some("http://a, http://b,".into()), ..with_keys() };
+        let config = IssuerConfig {
+            authorized_parties: Some("http://a, http://b,".into()),
+            ..with_keys()
+        };
         let parties = config.authorized_parties().unwrap();
         assert_eq!(parties.parties, ["http://a", "http://b"]);
         assert_eq!(parties.rule, AzpRule::Require);
@@ -550,24 +719,77 @@ mod tests {
 
     #[test]
     fn useless_settings_are_mistakes() {
-        let parties = |text: &str| IssuerConfig { authorized_parties: Some(text.into()), ..with_keys() };
+        let parties = |text: &str| IssuerConfig {
+            authorized_parties: Some(text.into()),
+            ..with_keys()
+        };
         assert!(error(parties("")).contains("authorized_parties"));
         assert!(error(parties("http://a/")).contains("slash"));
-        assert!(error(IssuerConfig { azp: Some("requires".into()), ..with_keys() }).contains("\"require\""));
-        assert!(error(IssuerConfig { leeway: Some(301.0), ..with_keys() }).contains("300"));
-        assert!(error(IssuerConfig { leeway: Some(-1.0), ..with_keys() }).contains("leeway"));
-        assert!(error(IssuerConfig { algorithms: Some("".into()), ..with_keys() }).contains("algorithms"));
-        assert!(error(IssuerConfig { algorithms: Some("HS256".into()), ..with_keys() }).contains("HS256"));
-        assert!(error(IssuerConfig { shared_secret: Some("short".to_owned().into()), keys: None, ..with_keys() }).contains("shared_secret"));
+        assert!(
+            error(IssuerConfig {
+                azp: Some("requires".into()),
+                ..with_keys()
+            })
+            .contains("\"require\"")
+        );
+        assert!(
+            error(IssuerConfig {
+                leeway: Some(301.0),
+                ..with_keys()
+            })
+            .contains("300")
+        );
+        assert!(
+            error(IssuerConfig {
+                leeway: Some(-1.0),
+                ..with_keys()
+            })
+            .contains("leeway")
+        );
+        assert!(
+            error(IssuerConfig {
+                algorithms: Some("".into()),
+                ..with_keys()
+            })
+            .contains("algorithms")
+        );
+        assert!(
+            error(IssuerConfig {
+                algorithms: Some("HS256".into()),
+                ..with_keys()
+            })
+            .contains("HS256")
+        );
+        assert!(
+            error(IssuerConfig {
+                shared_secret: Some("short".to_owned().into()),
+                keys: None,
+                ..with_keys()
+            })
+            .contains("shared_secret")
+        );
         assert!(error(IssuerConfig::new("http://a.example", "api")).contains("https"));
         assert!(error(IssuerConfig::preset("clark")).contains("\"clerk\""));
     }
 
     #[test]
     fn a_publishable_key_names_its_host() {
-        assert_eq!(frontend_host("pk_test_Y2xlcmsuY2xlcmsuZGV2JA").unwrap(), "clerk.clerk.dev");
-        assert_eq!(frontend_host("pk_live_ZmFrZS1jbGVyay10ZXN0LmNsZXJrLmFjY291bnRzLmRldiQ=").unwrap(), "fake-clerk-test.clerk.accounts.dev");
-        for bad in ["", "sk_test_x", "pk_test_", "pk_test_!!!", "pk_test_YWJj", "pk_other_Y2xlcmsuY2xlcmsuZGV2JA"] {
+        assert_eq!(
+            frontend_host("pk_test_Y2xlcmsuY2xlcmsuZGV2JA").unwrap(),
+            "clerk.clerk.dev"
+        );
+        assert_eq!(
+            frontend_host("pk_live_ZmFrZS1jbGVyay10ZXN0LmNsZXJrLmFjY291bnRzLmRldiQ=").unwrap(),
+            "fake-clerk-test.clerk.accounts.dev"
+        );
+        for bad in [
+            "",
+            "sk_test_x",
+            "pk_test_",
+            "pk_test_!!!",
+            "pk_test_YWJj",
+            "pk_other_Y2xlcmsuY2xlcmsuZGV2JA",
+        ] {
             assert!(frontend_host(bad).is_err(), "{bad}");
         }
     }
@@ -577,11 +799,27 @@ mod tests {
         let resolved = |config: IssuerConfig| Config::new([config]).resolve().unwrap();
         let key = Some("pk_test_Y2xlcmsuY2xlcmsuZGV2JA".to_owned());
         let secret = || Some("sk_test_x".to_owned().into());
-        let public = resolved(IssuerConfig { publishable_key: key, secret_key: secret(), ..IssuerConfig::preset("clerk") });
-        assert_eq!(format!("{:?}", public.sources), "[Some(jwks https://clerk.clerk.dev/.well-known/jwks.json)]");
-        assert_eq!(public.verifier.settings().cookies, ["__session_QvfNY2dr", "__session"]);
-        let private = resolved(IssuerConfig { secret_key: secret(), ..IssuerConfig::preset("clerk") });
-        assert_eq!(format!("{:?}", private.sources), "[Some(jwks https://api.clerk.com/v1/jwks)]");
+        let public = resolved(IssuerConfig {
+            publishable_key: key,
+            secret_key: secret(),
+            ..IssuerConfig::preset("clerk")
+        });
+        assert_eq!(
+            format!("{:?}", public.sources),
+            "[Some(jwks https://clerk.clerk.dev/.well-known/jwks.json)]"
+        );
+        assert_eq!(
+            public.verifier.settings().cookies,
+            ["__session_QvfNY2dr", "__session"]
+        );
+        let private = resolved(IssuerConfig {
+            secret_key: secret(),
+            ..IssuerConfig::preset("clerk")
+        });
+        assert_eq!(
+            format!("{:?}", private.sources),
+            "[Some(jwks https://api.clerk.com/v1/jwks)]"
+        );
         assert_eq!(private.verifier.settings().cookies, ["__session"]);
         assert!(error(IssuerConfig::preset("clerk")).contains("publishable_key"));
     }

@@ -9,30 +9,74 @@ use crate::config::{Config, ConfigError, IssuerConfig, OneOrMany, SecretText, un
 /// Every variable that is read, and what it sets. Variables of other programs are left alone; one that begins with
 /// `DOORWARD_` and is not here is a mistake.
 const VARIABLES: [(&str, Apply); 24] = [
-    ("CLERK_PUBLISHABLE_KEY", |to, text| to.clerk().publishable_key = Some(text)),
-    ("CLERK_SECRET_KEY", |to, text| to.clerk().secret_key = Some(secret(text))),
-    ("CLERK_JWT_KEY", |to, text| to.clerk().keys = Some(OneOrMany::One(text))),
-    ("CLERK_AUTHORIZED_PARTIES", |to, text| to.issuer().authorized_parties = Some(OneOrMany::One(text))),
+    ("CLERK_PUBLISHABLE_KEY", |to, text| {
+        to.clerk().publishable_key = Some(text)
+    }),
+    ("CLERK_SECRET_KEY", |to, text| {
+        to.clerk().secret_key = Some(secret(text))
+    }),
+    ("CLERK_JWT_KEY", |to, text| {
+        to.clerk().keys = Some(OneOrMany::One(text))
+    }),
+    ("CLERK_AUTHORIZED_PARTIES", |to, text| {
+        to.issuer().authorized_parties = Some(OneOrMany::One(text))
+    }),
     ("CLERK_API_URL", |to, text| to.clerk().api_url = Some(text)),
-    ("DOORWARD_PRESET", |to, text| to.issuer().preset = Some(text)),
-    ("DOORWARD_ISSUER", |to, text| to.issuer().issuer = Some(text)),
-    ("DOORWARD_AUDIENCE", |to, text| to.issuer().audience = Some(list(&text))),
-    ("DOORWARD_KEYS", |to, text| to.issuer().keys = Some(OneOrMany::One(text))),
-    ("DOORWARD_KEYS_FILE", |to, text| to.issuer().keys_file = Some(text)),
-    ("DOORWARD_JWKS_URL", |to, text| to.issuer().jwks_url = Some(text)),
-    ("DOORWARD_SHARED_SECRET", |to, text| to.issuer().shared_secret = Some(secret(text))),
-    ("DOORWARD_ALGORITHMS", |to, text| to.issuer().algorithms = Some(list(&text))),
-    ("DOORWARD_AUTHORIZED_PARTIES", |to, text| to.issuer().authorized_parties = Some(OneOrMany::One(text))),
+    ("DOORWARD_PRESET", |to, text| {
+        to.issuer().preset = Some(text)
+    }),
+    ("DOORWARD_ISSUER", |to, text| {
+        to.issuer().issuer = Some(text)
+    }),
+    ("DOORWARD_AUDIENCE", |to, text| {
+        to.issuer().audience = Some(list(&text))
+    }),
+    ("DOORWARD_KEYS", |to, text| {
+        to.issuer().keys = Some(OneOrMany::One(text))
+    }),
+    ("DOORWARD_KEYS_FILE", |to, text| {
+        to.issuer().keys_file = Some(text)
+    }),
+    ("DOORWARD_JWKS_URL", |to, text| {
+        to.issuer().jwks_url = Some(text)
+    }),
+    ("DOORWARD_SHARED_SECRET", |to, text| {
+        to.issuer().shared_secret = Some(secret(text))
+    }),
+    ("DOORWARD_ALGORITHMS", |to, text| {
+        to.issuer().algorithms = Some(list(&text))
+    }),
+    ("DOORWARD_AUTHORIZED_PARTIES", |to, text| {
+        to.issuer().authorized_parties = Some(OneOrMany::One(text))
+    }),
     ("DOORWARD_AZP", |to, text| to.issuer().azp = Some(text)),
-    ("DOORWARD_TOKEN_TYPES", |to, text| to.issuer().token_types = Some(list(&text))),
-    ("DOORWARD_REQUIRED_CLAIMS", |to, text| to.issuer().required_claims = Some(list(&text))),
-    ("DOORWARD_ACCEPTS", |to, text| to.config.accepts = Some(list(&text))),
-    ("DOORWARD_COOKIES", |to, text| to.config.cookies = Some(list(&text))),
-    ("DOORWARD_LEEWAY", |to, text| to.parsed(text, |config, value| config.leeway = Some(value))),
-    ("DOORWARD_ALLOW_PENDING", |to, text| to.parsed(text, |config, value| config.allow_pending = Some(value))),
-    ("DOORWARD_EXPLAIN", |to, text| to.parsed(text, |config, value| config.explain = Some(value))),
-    ("DOORWARD_CACHE_BYTES", |to, text| to.parsed(text, |config, value| config.cache_bytes = Some(value))),
-    ("DOORWARD_MAX_TOKEN_BYTES", |to, text| to.parsed(text, |config, value| config.max_token_bytes = Some(value))),
+    ("DOORWARD_TOKEN_TYPES", |to, text| {
+        to.issuer().token_types = Some(list(&text))
+    }),
+    ("DOORWARD_REQUIRED_CLAIMS", |to, text| {
+        to.issuer().required_claims = Some(list(&text))
+    }),
+    ("DOORWARD_ACCEPTS", |to, text| {
+        to.config.accepts = Some(list(&text))
+    }),
+    ("DOORWARD_COOKIES", |to, text| {
+        to.config.cookies = Some(list(&text))
+    }),
+    ("DOORWARD_LEEWAY", |to, text| {
+        to.parsed(text, |config, value| config.leeway = Some(value))
+    }),
+    ("DOORWARD_ALLOW_PENDING", |to, text| {
+        to.parsed(text, |config, value| config.allow_pending = Some(value))
+    }),
+    ("DOORWARD_EXPLAIN", |to, text| {
+        to.parsed(text, |config, value| config.explain = Some(value))
+    }),
+    ("DOORWARD_CACHE_BYTES", |to, text| {
+        to.parsed(text, |config, value| config.cache_bytes = Some(value))
+    }),
+    ("DOORWARD_MAX_TOKEN_BYTES", |to, text| {
+        to.parsed(text, |config, value| config.max_token_bytes = Some(value))
+    }),
 ];
 
 type Apply = fn(&mut Target, String);
@@ -85,10 +129,17 @@ impl Config {
     pub fn from_variables(
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let variables: BTreeMap<String, String> =
-            variables.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect();
-        let known: Vec<&str> = VARIABLES.iter().map(|(name, _)| *name).chain([CONFIG_FILE]).collect();
-        let stranger = |name: &&String| name.starts_with("DOORWARD_") && !known.contains(&name.as_str());
+        let variables: BTreeMap<String, String> = variables
+            .into_iter()
+            .filter(|(_, value)| !value.trim().is_empty())
+            .collect();
+        let known: Vec<&str> = VARIABLES
+            .iter()
+            .map(|(name, _)| *name)
+            .chain([CONFIG_FILE])
+            .collect();
+        let stranger =
+            |name: &&String| name.starts_with("DOORWARD_") && !known.contains(&name.as_str());
         if let Some(name) = variables.keys().find(stranger) {
             return Err(ConfigError::new(name.clone(), unknown(name, &known)));
         }
@@ -100,7 +151,10 @@ impl Config {
             if let Some(value) = variables.get(name) {
                 apply(&mut target, value.clone());
                 if let Some(found) = target.wrong.take() {
-                    return Err(ConfigError::new(name, format!("{found:?} cannot be read; see the documentation")));
+                    return Err(ConfigError::new(
+                        name,
+                        format!("{found:?} cannot be read; see the documentation"),
+                    ));
                 }
             }
         }
@@ -144,14 +198,21 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        Config::from_variables(variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())))
+        Config::from_variables(
+            variables
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned())),
+        )
     }
 
     #[test]
     fn clerk_variables_choose_the_preset() {
         let config = read(&[
             ("CLERK_PUBLISHABLE_KEY", "pk_test_Y2xlcmsuY2xlcmsuZGV2JA"),
-            ("CLERK_AUTHORIZED_PARTIES", "http://localhost:3000,https://app.example"),
+            (
+                "CLERK_AUTHORIZED_PARTIES",
+                "http://localhost:3000,https://app.example",
+            ),
             ("CLERK_JWT_KEY", ""),
             ("HOME", "/home/someone"),
         ])
@@ -164,15 +225,28 @@ mod tests {
 
     #[test]
     fn a_typo_is_a_mistake() {
-        let error = read(&[("DOORWARD_ISUER", "https://a.example")]).unwrap_err().to_string();
-        assert!(error.contains("did you mean \"DOORWARD_ISSUER\"?"), "{error}");
-        let error = read(&[("DOORWARD_LEEWAY", "five")]).unwrap_err().to_string();
-        assert!(error.contains("DOORWARD_LEEWAY") && error.contains("five"), "{error}");
+        let error = read(&[("DOORWARD_ISUER", "https://a.example")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("did you mean \"DOORWARD_ISSUER\"?"),
+            "{error}"
+        );
+        let error = read(&[("DOORWARD_LEEWAY", "five")])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("DOORWARD_LEEWAY") && error.contains("five"),
+            "{error}"
+        );
     }
 
     #[test]
     fn an_empty_environment_says_what_is_missing() {
         let error = read(&[]).unwrap_err().to_string();
-        assert!(error.contains("CLERK_PUBLISHABLE_KEY") && error.contains("DOORWARD_ISSUER"), "{error}");
+        assert!(
+            error.contains("CLERK_PUBLISHABLE_KEY") && error.contains("DOORWARD_ISSUER"),
+            "{error}"
+        );
     }
 }

@@ -86,13 +86,20 @@ pub(crate) fn fetch(
     allowed: AlgorithmSet,
     settings: &FetchSettings,
 ) -> Result<Fetched, FetchError> {
-    let trouble = |why: String| FetchError::Unreachable { url: source.url.clone(), why };
+    let trouble = |why: String| FetchError::Unreachable {
+        url: source.url.clone(),
+        why,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| trouble(error.to_string()))?;
     let deadline = settings.total_timeout;
-    let session = Session { client: client(settings).map_err(|e| trouble(reason(&e)))?, source, settings };
+    let session = Session {
+        client: client(settings).map_err(|e| trouble(reason(&e)))?,
+        source,
+        settings,
+    };
     let fetched = runtime.block_on(async {
         tokio::time::timeout(deadline, session.keys(allowed))
             .await
@@ -115,8 +122,12 @@ pub(crate) fn trusted_url(text: &str) -> Result<Url, String> {
     match url.scheme() {
         "https" => Ok(url),
         "http" if loopback => Ok(url),
-        "http" => Err(format!("{text:?} is plain http; keys are fetched by https, except from this machine")),
-        scheme => Err(format!("{text:?} has the scheme {scheme:?}, expected https")),
+        "http" => Err(format!(
+            "{text:?} is plain http; keys are fetched by https, except from this machine"
+        )),
+        scheme => Err(format!(
+            "{text:?} has the scheme {scheme:?}, expected https"
+        )),
     }
 }
 
@@ -132,18 +143,32 @@ impl Session<'_> {
             false => self.source.url.clone(),
             true => self.discover().await?,
         };
-        let Document { text, max_age, date } = self.document(&url).await?;
-        let unusable = |why: String| FetchError::Unusable { url: url.clone(), why };
+        let Document {
+            text,
+            max_age,
+            date,
+        } = self.document(&url).await?;
+        let unusable = |why: String| FetchError::Unusable {
+            url: url.clone(),
+            why,
+        };
         let keys = JwkSet::parse(&text, allowed).map_err(|error| unusable(error.to_string()))?;
         let count = keys.keys().len() + keys.skipped().len();
         if count > self.settings.max_keys {
-            return Err(unusable(format!("{count} keys; at most {} are taken", self.settings.max_keys)));
+            return Err(unusable(format!(
+                "{count} keys; at most {} are taken",
+                self.settings.max_keys
+            )));
         }
         if keys.keys().is_empty() {
             let why = keys.skipped().first().map_or("no keys", String::as_str);
             return Err(unusable(format!("there is no usable key in it ({why})")));
         }
-        Ok(Fetched { keys, max_age, date })
+        Ok(Fetched {
+            keys,
+            max_age,
+            date,
+        })
     }
 
     /// OpenID Connect Discovery §4 appends its path to the issuer, RFC 8414 §3.1 puts its own before the issuer's path.
@@ -154,7 +179,9 @@ impl Session<'_> {
         if let Ok(url) = Url::parse(base) {
             let path = url.path().trim_end_matches('/').to_owned();
             let origin = url.origin().ascii_serialization();
-            candidates.push(format!("{origin}/.well-known/oauth-authorization-server{path}"));
+            candidates.push(format!(
+                "{origin}/.well-known/oauth-authorization-server{path}"
+            ));
         }
         let mut last = None;
         for url in candidates {
@@ -176,8 +203,12 @@ impl Session<'_> {
             issuer: String,
             jwks_uri: String,
         }
-        let unusable = |why: String| FetchError::Unusable { url: url.to_owned(), why };
-        let metadata: Metadata = serde_json::from_str(text).map_err(|error| unusable(error.to_string()))?;
+        let unusable = |why: String| FetchError::Unusable {
+            url: url.to_owned(),
+            why,
+        };
+        let metadata: Metadata =
+            serde_json::from_str(text).map_err(|error| unusable(error.to_string()))?;
         // RFC 8414 §3.3: the same issuer, byte for byte, or somebody else answers in its name.
         if metadata.issuer != self.source.url {
             return Err(unusable(format!(
@@ -198,7 +229,9 @@ impl Session<'_> {
                 Ok(document) => return Ok(document),
                 Err(failure) => failure,
             };
-            let Some(wait) = wait.filter(|_| attempt < TRIES) else { return Err(error) };
+            let Some(wait) = wait.filter(|_| attempt < TRIES) else {
+                return Err(error);
+            };
             tokio::time::sleep(wait.mul_f64(0.5 + jitter()) * attempt).await;
             attempt += 1;
         }
@@ -208,10 +241,21 @@ impl Session<'_> {
     async fn once(&self, url: &str) -> Result<Document, (FetchError, Option<Duration>)> {
         const PAUSE: Duration = Duration::from_millis(150);
         const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-        let unusable = |why: String| (FetchError::Unusable { url: url.to_owned(), why }, None);
+        let unusable = |why: String| {
+            (
+                FetchError::Unusable {
+                    url: url.to_owned(),
+                    why,
+                },
+                None,
+            )
+        };
         let broken = |error: &reqwest::Error| {
             let retry = (error.is_connect() || error.is_request()) && !error.is_redirect();
-            let failure = FetchError::Unreachable { url: url.to_owned(), why: reason(error) };
+            let failure = FetchError::Unreachable {
+                url: url.to_owned(),
+                why: reason(error),
+            };
             (failure, retry.then_some(PAUSE))
         };
         let mut request = self.client.get(url).header(ACCEPT, "application/json");
@@ -225,26 +269,47 @@ impl Session<'_> {
         let status = response.status();
         if status != StatusCode::OK {
             let busy = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
-            let asked = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let asked = response
+                .headers()
+                .get(RETRY_AFTER)
+                .and_then(|value| value.to_str().ok()?.parse().ok());
             let pause = asked.map_or(PAUSE, Duration::from_secs).min(LONGEST_PAUSE);
-            let failure = FetchError::Status { url: url.to_owned(), status: status.as_u16() };
+            let failure = FetchError::Status {
+                url: url.to_owned(),
+                status: status.as_u16(),
+            };
             return Err((failure, busy.then_some(pause)));
         }
         if response.headers().contains_key(CONTENT_ENCODING) {
             // We ask for no compression; a body that claims it would grow beyond what was received.
-            return Err(unusable("the body is compressed, which nobody asked for".to_owned()));
+            return Err(unusable(
+                "the body is compressed, which nobody asked for".to_owned(),
+            ));
         }
-        let max_age = response.headers().get(CACHE_CONTROL).and_then(|value| max_age(value.to_str().ok()?));
-        let date = response.headers().get(DATE).and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
+        let max_age = response
+            .headers()
+            .get(CACHE_CONTROL)
+            .and_then(|value| max_age(value.to_str().ok()?));
+        let date = response
+            .headers()
+            .get(DATE)
+            .and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
             if body.len() + chunk.len() > self.settings.max_bytes {
-                return Err(unusable(format!("longer than {} bytes", self.settings.max_bytes)));
+                return Err(unusable(format!(
+                    "longer than {} bytes",
+                    self.settings.max_bytes
+                )));
             }
             body.extend_from_slice(&chunk);
         }
         let text = String::from_utf8(body).map_err(|_| unusable("not UTF-8".to_owned()))?;
-        Ok(Document { text, max_age, date: date.map(Timestamp::from) })
+        Ok(Document {
+            text,
+            max_age,
+            date: date.map(Timestamp::from),
+        })
     }
 }
 
@@ -259,7 +324,10 @@ fn client(settings: &FetchSettings) -> Result<Client, reqwest::Error> {
 
 /// Follows at most three redirects, and only within the origin that the operator named.
 fn same_origin(attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    let stays = attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
+    let stays = attempt
+        .previous()
+        .first()
+        .is_some_and(|first| first.origin() == attempt.url().origin());
     if !stays {
         attempt.error("the source redirects to another origin")
     } else if attempt.previous().len() > 3 {
@@ -273,13 +341,18 @@ fn same_origin(attempt: Attempt<'_>) -> reqwest::redirect::Action {
 fn max_age(cache_control: &str) -> Option<Duration> {
     let mut age = None;
     for directive in cache_control.split(',').map(str::trim) {
-        if directive.eq_ignore_ascii_case("no-store") || directive.eq_ignore_ascii_case("no-cache") {
+        if directive.eq_ignore_ascii_case("no-store") || directive.eq_ignore_ascii_case("no-cache")
+        {
             return Some(Duration::ZERO);
         }
         if let Some((name, seconds)) = directive.split_once('=')
             && name.eq_ignore_ascii_case("max-age")
         {
-            age = seconds.trim_matches('"').parse().ok().map(Duration::from_secs);
+            age = seconds
+                .trim_matches('"')
+                .parse()
+                .ok()
+                .map(Duration::from_secs);
         }
     }
     age
@@ -300,8 +373,9 @@ pub(crate) fn jitter() -> f64 {
 }
 
 /// How the memory gets its keys; replaceable in tests.
-pub(crate) type Fetcher =
-    Arc<dyn Fn(&KeysUrl, AlgorithmSet, &FetchSettings) -> Result<Fetched, FetchError> + Send + Sync>;
+pub(crate) type Fetcher = Arc<
+    dyn Fn(&KeysUrl, AlgorithmSet, &FetchSettings) -> Result<Fetched, FetchError> + Send + Sync,
+>;
 
 #[cfg(test)]
 mod tests {
@@ -309,10 +383,23 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_this_machine_only() {
-        for good in ["https://a.example/jwks", "http://127.0.0.1:1/x", "http://localhost/x", "http://[::1]/x"] {
+        for good in [
+            "https://a.example/jwks",
+            "http://127.0.0.1:1/x",
+            "http://localhost/x",
+            "http://[::1]/x",
+        ] {
             assert!(trusted_url(good).is_ok(), "{good}");
         }
-        for bad in ["http://a.example/", "ftp://a.example", "file:///etc/passwd", "data:,x", "jwks", "http://127.0.0.1.evil.example/", "http://localhost.evil.example"] {
+        for bad in [
+            "http://a.example/",
+            "ftp://a.example",
+            "file:///etc/passwd",
+            "data:,x",
+            "jwks",
+            "http://127.0.0.1.evil.example/",
+            "http://localhost.evil.example",
+        ] {
             assert!(trusted_url(bad).is_err(), "{bad}");
         }
     }
@@ -326,7 +413,11 @@ mod tests {
             ("max-age=x", None),
             ("", None),
         ] {
-            assert_eq!(max_age(header), expected.map(Duration::from_secs), "{header}");
+            assert_eq!(
+                max_age(header),
+                expected.map(Duration::from_secs),
+                "{header}"
+            );
         }
     }
 }

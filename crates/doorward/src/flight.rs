@@ -48,7 +48,10 @@ impl Ticket {
         let (wakers, callbacks) = {
             let mut state = self.lock();
             state.landed = true;
-            (std::mem::take(&mut state.wakers), std::mem::take(&mut state.callbacks))
+            (
+                std::mem::take(&mut state.wakers),
+                std::mem::take(&mut state.callbacks),
+            )
         };
         self.0.landed.notify_all();
         wakers.into_iter().for_each(Waker::wake);
@@ -59,7 +62,11 @@ impl Ticket {
     pub fn wait(&self, longest: Duration) {
         if self.0.process == std::process::id() {
             let state = self.lock();
-            drop(self.0.landed.wait_timeout_while(state, longest, |state| !state.landed));
+            drop(
+                self.0
+                    .landed
+                    .wait_timeout_while(state, longest, |state| !state.landed),
+            );
         }
     }
 
@@ -91,7 +98,11 @@ impl Future for Ticket {
         if state.landed {
             return Poll::Ready(());
         }
-        if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+        if !state
+            .wakers
+            .iter()
+            .any(|waker| waker.will_wake(context.waker()))
+        {
             state.wakers.push(context.waker().clone());
         }
         Poll::Pending

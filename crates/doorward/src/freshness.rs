@@ -71,7 +71,9 @@ impl History {
     /// What to do, given whether the set in hand covers the wanted key.
     pub(crate) fn advise(&self, covers: bool, settings: &FetchSettings, now: Duration) -> Advice {
         let wait = self.wait_after_failure(now);
-        let Some((arrived, ttl)) = self.arrived.filter(|(at, _)| now.saturating_sub(*at) < settings.max_stale)
+        let Some((arrived, ttl)) = self
+            .arrived
+            .filter(|(at, _)| now.saturating_sub(*at) < settings.max_stale)
         else {
             return wait.map_or(Advice::Fetch, Advice::Down);
         };
@@ -97,7 +99,8 @@ impl History {
     /// How long to leave a failing source alone: 1, 2, 4, 8, then 10 seconds.
     fn wait_after_failure(&self, now: Duration) -> Option<Duration> {
         let (at, times) = self.failed?;
-        let pause = Duration::from_secs(1 << times.saturating_sub(1).min(4)).min(Duration::from_secs(10));
+        let pause =
+            Duration::from_secs(1 << times.saturating_sub(1).min(4)).min(Duration::from_secs(10));
         (at + pause).checked_sub(now).filter(|left| !left.is_zero())
     }
 }
@@ -123,7 +126,10 @@ mod tests {
 
     #[test]
     fn a_set_is_used_then_refreshed_then_waited_for() {
-        let history = History { arrived: ARRIVED, ..History::default() };
+        let history = History {
+            arrived: ARRIVED,
+            ..History::default()
+        };
         for (now, expected) in [
             (1000, Advice::Use),
             (1239, Advice::Use),
@@ -137,9 +143,15 @@ mod tests {
 
     #[test]
     fn a_strangers_kid_asks_once_per_cooldown() {
-        let first = History { arrived: ARRIVED, ..History::default() };
+        let first = History {
+            arrived: ARRIVED,
+            ..History::default()
+        };
         assert_eq!(advise(first, false, 1001), Advice::Fetch);
-        let asked = History { in_vain: Some(seconds(1001)), ..first };
+        let asked = History {
+            in_vain: Some(seconds(1001)),
+            ..first
+        };
         assert_eq!(advise(asked, false, 1010), Advice::Absent);
         assert_eq!(advise(asked, false, 1011), Advice::Fetch);
         assert_eq!(advise(asked, true, 1002), Advice::Use);
@@ -147,21 +159,42 @@ mod tests {
 
     #[test]
     fn the_last_good_set_serves_while_the_source_is_down_and_not_for_ever() {
-        let down = |at| History { arrived: ARRIVED, failed: Some((seconds(at), 9)), in_vain: None };
+        let down = |at| History {
+            arrived: ARRIVED,
+            failed: Some((seconds(at), 9)),
+            in_vain: None,
+        };
         assert_eq!(advise(down(50_000), true, 50_001), Advice::Use);
         assert_eq!(advise(down(50_000), true, 50_010), Advice::UseAndRefresh);
-        assert_eq!(advise(down(50_000), false, 50_001), Advice::Down(seconds(9)));
+        assert_eq!(
+            advise(down(50_000), false, 50_001),
+            Advice::Down(seconds(9))
+        );
         let beyond = 1000 + 24 * 3600;
-        assert_eq!(advise(down(beyond), true, beyond), Advice::Down(seconds(10)));
+        assert_eq!(
+            advise(down(beyond), true, beyond),
+            Advice::Down(seconds(10))
+        );
         assert_eq!(advise(down(beyond), true, beyond + 10), Advice::Fetch);
     }
 
     #[test]
     fn a_failing_source_is_left_alone_longer_each_time() {
         for (times, pause) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 10), (50, 10)] {
-            let history = History { failed: Some((seconds(100), times)), ..History::default() };
-            assert_eq!(advise(history, false, 100), Advice::Down(seconds(pause)), "{times}");
-            assert_eq!(advise(history, false, 100 + pause), Advice::Fetch, "{times}");
+            let history = History {
+                failed: Some((seconds(100), times)),
+                ..History::default()
+            };
+            assert_eq!(
+                advise(history, false, 100),
+                Advice::Down(seconds(pause)),
+                "{times}"
+            );
+            assert_eq!(
+                advise(history, false, 100 + pause),
+                Advice::Fetch,
+                "{times}"
+            );
         }
     }
 }

@@ -35,7 +35,8 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{ANY_AUDIENCE, Config, ConfigError, IssuerConfig, OneOrMany, SecretText};
 pub use doorward_core as core;
 pub use doorward_core::{
-    Algorithm, Identity, Level, Policy, Reason, Rejection, RequestHead, Reverification, Secret, Timestamp, TokenKind,
+    Algorithm, Identity, Level, Policy, Reason, Rejection, RequestHead, Reverification, Secret,
+    Timestamp, TokenKind,
 };
 pub use fetch::{FetchError, KeysUrl};
 pub use flight::Ticket;

@@ -25,8 +25,13 @@ pub(crate) struct Memory {
 impl Memory {
     pub(crate) fn new(slots: Vec<Option<Arc<KeySlot>>>, cache_bytes: usize) -> Self {
         const TYPICAL_ENTRY: usize = 2500;
-        let tokens = (cache_bytes > 0)
-            .then(|| Cache::with_weighter(cache_bytes / TYPICAL_ENTRY + 1, cache_bytes as u64, ByWeight));
+        let tokens = (cache_bytes > 0).then(|| {
+            Cache::with_weighter(
+                cache_bytes / TYPICAL_ENTRY + 1,
+                cache_bytes as u64,
+                ByWeight,
+            )
+        });
         Self { slots, tokens }
     }
 
@@ -40,7 +45,10 @@ impl Memory {
 
     /// The facts at one moment.
     pub(crate) fn at(&self, elapsed: Duration) -> At<'_> {
-        At { memory: self, elapsed }
+        At {
+            memory: self,
+            elapsed,
+        }
     }
 
     /// A verified token, if it was remembered and the keys that verified it still stand.
@@ -76,13 +84,17 @@ impl Memory {
     }
 
     fn stands(&self, provenance: Provenance, elapsed: Duration) -> bool {
-        self.slot(provenance.issuer).is_none_or(|slot| slot.stands(provenance.generation, elapsed))
+        self.slot(provenance.issuer)
+            .is_none_or(|slot| slot.stands(provenance.generation, elapsed))
     }
 }
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Memory").field("slots", &self.slots).field("tokens", &self.tokens()).finish()
+        f.debug_struct("Memory")
+            .field("slots", &self.slots)
+            .field("tokens", &self.tokens())
+            .finish()
     }
 }
 
@@ -94,7 +106,9 @@ pub(crate) struct At<'m> {
 
 impl Facts for At<'_> {
     fn keys(&self, issuer: IssuerId, kid: Option<&str>) -> Known<Arc<JwkSet>> {
-        self.memory.slot(issuer).map_or(Known::No, |slot| slot.keys(kid, self.elapsed))
+        self.memory
+            .slot(issuer)
+            .map_or(Known::No, |slot| slot.keys(kid, self.elapsed))
     }
 }
 
@@ -137,13 +151,25 @@ impl KeySlot {
         fetcher: Fetcher,
     ) -> Self {
         let (state, flight) = (ArcSwap::default(), ArcSwapOption::empty());
-        Self { source, algorithms, settings, clock, fetcher, state, flight, fetches: AtomicU64::new(0) }
+        Self {
+            source,
+            algorithms,
+            settings,
+            clock,
+            fetcher,
+            state,
+            flight,
+            fetches: AtomicU64::new(0),
+        }
     }
 
     fn keys(&self, kid: Option<&str>, elapsed: Duration) -> Known<Arc<JwkSet>> {
         let state = self.state.load();
         let covers = state.keys.as_ref().is_some_and(|keys| keys.covers(kid));
-        match (state.history.advise(covers, &self.settings, elapsed), &state.keys) {
+        match (
+            state.history.advise(covers, &self.settings, elapsed),
+            &state.keys,
+        ) {
             (Advice::Use | Advice::UseAndRefresh, Some(keys)) => Known::Yes(Arc::clone(keys)),
             (Advice::Absent, _) => Known::No,
             (Advice::Down(wait), _) => {
@@ -156,7 +182,10 @@ impl KeySlot {
     /// Whether what this generation of keys verified may still be believed without looking at the signature again.
     fn stands(&self, generation: u64, elapsed: Duration) -> bool {
         let state = self.state.load();
-        let same = state.keys.as_ref().is_some_and(|keys| keys.generation() == generation);
+        let same = state
+            .keys
+            .as_ref()
+            .is_some_and(|keys| keys.generation() == generation);
         same && matches!(
             state.history.advise(true, &self.settings, elapsed),
             Advice::Use | Advice::UseAndRefresh
@@ -165,7 +194,12 @@ impl KeySlot {
 
     /// Starts a refresh in the background if one is due.
     pub(crate) fn keep_fresh(self: &Arc<Self>, elapsed: Duration) {
-        let due = self.state.load().history.advise(true, &self.settings, elapsed) == Advice::UseAndRefresh;
+        let due = self
+            .state
+            .load()
+            .history
+            .advise(true, &self.settings, elapsed)
+            == Advice::UseAndRefresh;
         if due {
             self.fetch(None);
         }
@@ -179,7 +213,9 @@ impl KeySlot {
             return ticket.clone();
         }
         let ticket = Ticket::new();
-        let previous = self.flight.compare_and_swap(&*current, Some(Arc::new(ticket.clone())));
+        let previous = self
+            .flight
+            .compare_and_swap(&*current, Some(Arc::new(ticket.clone())));
         let lost_the_race = match (previous.as_deref(), current.as_deref()) {
             (Some(now), Some(before)) => !now.same_as(before),
             (Some(_), None) => true,
@@ -190,26 +226,47 @@ impl KeySlot {
         }
         let slot = Arc::clone(self);
         let landing = Landing(ticket.clone());
-        let thread = std::thread::Builder::new().name("doorward-keys".to_owned()).spawn(move || {
-            let landing = landing;
-            slot.learn(wanted.as_deref());
-            drop(landing);
-        });
+        let thread = std::thread::Builder::new()
+            .name("doorward-keys".to_owned())
+            .spawn(move || {
+                let landing = landing;
+                slot.learn(wanted.as_deref());
+                drop(landing);
+            });
         if let Err(error) = thread {
-            self.note(Err(FetchError::Unreachable { url: self.source.url.clone(), why: error.to_string() }), None);
+            self.note(
+                Err(FetchError::Unreachable {
+                    url: self.source.url.clone(),
+                    why: error.to_string(),
+                }),
+                None,
+            );
             ticket.land();
         }
         ticket
+    }
+
+    /// Waits until no fetch is in the air.
+    #[cfg(test)]
+    pub(crate) fn landed(&self) {
+        if let Some(ticket) = self.flight.load_full() {
+            ticket.wait(Duration::from_secs(60));
+        }
     }
 
     fn learn(&self, wanted: Option<&str>) {
         // Another flight may have landed between the question and this one's start.
         let covers = |state: &KeyState| state.keys.as_ref().is_some_and(|keys| keys.covers(wanted));
         let state = self.state.load_full();
-        let advice = state.history.advise(covers(&state), &self.settings, self.clock.elapsed());
+        let advice = state
+            .history
+            .advise(covers(&state), &self.settings, self.clock.elapsed());
         if matches!(advice, Advice::Fetch | Advice::UseAndRefresh) {
             self.fetches.fetch_add(1, Ordering::Relaxed);
-            self.note((self.fetcher)(&self.source, self.algorithms, &self.settings), wanted);
+            self.note(
+                (self.fetcher)(&self.source, self.algorithms, &self.settings),
+                wanted,
+            );
         }
     }
 
@@ -219,7 +276,11 @@ impl KeySlot {
         let elapsed = self.clock.elapsed();
         let before = self.state.load_full();
         let state = match outcome {
-            Ok(Fetched { keys, max_age, date }) => {
+            Ok(Fetched {
+                keys,
+                max_age,
+                date,
+            }) => {
                 let clock_ahead = date.map(|date| date.millis_since(self.clock.now()));
                 let ttl = max_age
                     .unwrap_or(self.settings.default_ttl)
@@ -231,14 +292,39 @@ impl KeySlot {
                         Arc::new(keys.with_generation(generation))
                     }
                 };
-                let in_vain = if keys.covers(wanted) { before.history.in_vain } else { Some(elapsed) };
-                let history = History { arrived: Some((elapsed, ttl)), failed: None, in_vain };
-                KeyState { keys: Some(keys), history, last_error: None, clock_ahead }
+                let in_vain = if keys.covers(wanted) {
+                    before.history.in_vain
+                } else {
+                    Some(elapsed)
+                };
+                let history = History {
+                    arrived: Some((elapsed, ttl)),
+                    failed: None,
+                    in_vain,
+                };
+                KeyState {
+                    keys: Some(keys),
+                    history,
+                    last_error: None,
+                    clock_ahead,
+                }
             }
             Err(error) => {
-                let times = before.history.failed.map_or(0, |(_, times)| times).saturating_add(1);
-                let history = History { failed: Some((elapsed, times)), ..before.history };
-                KeyState { keys: before.keys.clone(), history, last_error: Some(error), clock_ahead: before.clock_ahead }
+                let times = before
+                    .history
+                    .failed
+                    .map_or(0, |(_, times)| times)
+                    .saturating_add(1);
+                let history = History {
+                    failed: Some((elapsed, times)),
+                    ..before.history
+                };
+                KeyState {
+                    keys: before.keys.clone(),
+                    history,
+                    last_error: Some(error),
+                    clock_ahead: before.clock_ahead,
+                }
             }
         };
         crate::observe::fetched(&self.source.url, state.last_error.as_ref());
@@ -259,9 +345,21 @@ impl KeySlot {
                 (Some(_), Advice::Use) => "fresh",
                 (Some(_), _) => "due for refresh",
             },
-            keys: state.keys.iter().flat_map(|set| set.keys()).map(|key| key.kid().map(str::to_owned)).collect(),
-            skipped: state.keys.iter().flat_map(|set| set.skipped().to_vec()).collect(),
-            age: state.history.arrived.map(|(at, _)| elapsed.saturating_sub(at)),
+            keys: state
+                .keys
+                .iter()
+                .flat_map(|set| set.keys())
+                .map(|key| key.kid().map(str::to_owned))
+                .collect(),
+            skipped: state
+                .keys
+                .iter()
+                .flat_map(|set| set.skipped().to_vec())
+                .collect(),
+            age: state
+                .history
+                .arrived
+                .map(|(at, _)| elapsed.saturating_sub(at)),
             last_error: state.last_error.as_ref().map(FetchError::to_string),
             clock_ahead_seconds: state.clock_ahead.map(|millis| millis as f64 / 1000.0),
             fetches: self.fetches.load(Ordering::Relaxed),
@@ -271,7 +369,9 @@ impl KeySlot {
 
 impl fmt::Debug for KeySlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeySlot").field("source", &self.source).finish_non_exhaustive()
+        f.debug_struct("KeySlot")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
     }
 }
 

@@ -4,7 +4,10 @@ use doorward_core::{Identity, Rejection};
 
 use crate::fetch::FetchError;
 
-#[cfg_attr(not(any(feature = "tracing", feature = "metrics")), allow(unused_variables, reason = "features are off"))]
+#[cfg_attr(
+    not(any(feature = "tracing", feature = "metrics")),
+    allow(unused_variables, reason = "features are off")
+)]
 pub(crate) fn verified(identity: &Identity, remembered: bool) {
     #[cfg(feature = "tracing")]
     tracing::debug!(
@@ -25,11 +28,18 @@ pub(crate) fn verified(identity: &Identity, remembered: bool) {
     .increment(1);
 }
 
-#[cfg_attr(not(any(feature = "tracing", feature = "metrics")), allow(unused_variables, reason = "features are off"))]
+#[cfg_attr(
+    not(any(feature = "tracing", feature = "metrics")),
+    allow(unused_variables, reason = "features are off")
+)]
 pub(crate) fn rejected(rejection: &Rejection) {
     #[cfg(feature = "tracing")]
     {
-        let (reason, detail, hint) = (rejection.reason().code(), rejection.detail(), rejection.hint());
+        let (reason, detail, hint) = (
+            rejection.reason().code(),
+            rejection.detail(),
+            rejection.hint(),
+        );
         // Our own trouble deserves an operator's eye; a stranger's bad token must not fill the log at that level.
         if rejection.status() == 503 {
             tracing::warn!(target: "doorward", outcome = "unavailable", reason, detail, hint);
@@ -48,7 +58,10 @@ pub(crate) fn rejected(rejection: &Rejection) {
     .increment(1);
 }
 
-#[cfg_attr(not(feature = "tracing"), allow(unused_variables, reason = "the feature is off"))]
+#[cfg_attr(
+    not(feature = "tracing"),
+    allow(unused_variables, reason = "the feature is off")
+)]
 pub(crate) fn fetched(url: &str, error: Option<&FetchError>) {
     #[cfg(feature = "tracing")]
     match error {

@@ -7,8 +7,10 @@ use serde::Deserialize;
 use crate::config::{ConfigError, IssuerConfig, OneOrMany, SecretText, unknown};
 
 /// The files in `presets/`.
-const FILES: [(&str, &str); 2] =
-    [("clerk", include_str!("../presets/clerk.toml")), ("oidc", include_str!("../presets/oidc.toml"))];
+const FILES: [(&str, &str); 2] = [
+    ("clerk", include_str!("../presets/clerk.toml")),
+    ("oidc", include_str!("../presets/oidc.toml")),
+];
 
 /// A provider's settings.
 #[derive(Debug, Deserialize)]
@@ -32,9 +34,13 @@ struct Alternative {
 impl Preset {
     pub(crate) fn named(name: &str) -> Result<Self, ConfigError> {
         let Some((_, text)) = FILES.iter().find(|(known, _)| *known == name) else {
-            return Err(ConfigError::new("preset", unknown(name, &FILES.map(|(known, _)| known))));
+            return Err(ConfigError::new(
+                "preset",
+                unknown(name, &FILES.map(|(known, _)| known)),
+            ));
         };
-        toml::from_str(text).map_err(|error| ConfigError::new(format!("presets/{name}.toml"), error.to_string()))
+        toml::from_str(text)
+            .map_err(|error| ConfigError::new(format!("presets/{name}.toml"), error.to_string()))
     }
 
     /// Fills in what `given` leaves open. What the operator says wins.
@@ -43,7 +49,12 @@ impl Preset {
         for (name, value) in &self.defaults {
             holes.entry(name.clone()).or_insert_with(|| value.clone());
         }
-        let met = |alternative: &&Alternative| alternative.needs.iter().all(|need| holes.contains_key(need.as_str()));
+        let met = |alternative: &&Alternative| {
+            alternative
+                .needs
+                .iter()
+                .all(|need| holes.contains_key(need.as_str()))
+        };
         let Some(alternative) = self.issuer.iter().find(met) else {
             return Err(ConfigError::new("preset", self.what_is_missing()));
         };
@@ -74,7 +85,13 @@ impl Preset {
         let ways: Vec<String> = self
             .issuer
             .iter()
-            .map(|way| way.needs.iter().map(settings).collect::<Vec<_>>().join(" and "))
+            .map(|way| {
+                way.needs
+                    .iter()
+                    .map(settings)
+                    .collect::<Vec<_>>()
+                    .join(" and ")
+            })
             .collect();
         format!("one of these is needed: {}", ways.join("; "))
     }
@@ -82,7 +99,10 @@ impl Preset {
 
 impl IssuerConfig {
     fn gives_keys(&self) -> bool {
-        self.keys.is_some() || self.keys_file.is_some() || self.shared_secret.is_some() || self.jwks_url.is_some()
+        self.keys.is_some()
+            || self.keys_file.is_some()
+            || self.shared_secret.is_some()
+            || self.jwks_url.is_some()
     }
 
     /// Takes every setting from `other` that is not set here.
@@ -102,7 +122,10 @@ impl IssuerConfig {
                 *text = text.replace(&format!("{{{name}}}"), value);
             }
         };
-        [&mut self.issuer, &mut self.jwks_url].into_iter().flatten().for_each(fill);
+        [&mut self.issuer, &mut self.jwks_url]
+            .into_iter()
+            .flatten()
+            .for_each(fill);
         if let Some(secret) = &mut self.jwks_bearer {
             let mut text = secret.0.expose().to_owned();
             fill(&mut text);

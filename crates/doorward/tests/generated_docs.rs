@@ -20,25 +20,43 @@ fn rejections() {
         (503, "503: our trouble, not the caller's"),
     ] {
         let _ = write!(text, "## {heading}\n\n");
-        for reason in Reason::ALL.iter().filter(|reason| reason.status() == status) {
+        for reason in Reason::ALL
+            .iter()
+            .filter(|reason| reason.status() == status)
+        {
             let _ = write!(text, "### `{}`\n\n{}\n\n", reason.code(), reason.summary());
-            let error = reason.error().map(|error| format!("RFC 6750 error `{error}`"));
-            let clerk = reason.clerk_code().map(|code| format!("Clerk's code `{code}`"));
+            let error = reason
+                .error()
+                .map(|error| format!("RFC 6750 error `{error}`"));
+            let clerk = reason
+                .clerk_code()
+                .map(|code| format!("Clerk's code `{code}`"));
             let grpc = format!("gRPC status {}", reason.grpc_code());
             let codes: Vec<String> = [error, clerk, Some(grpc)].into_iter().flatten().collect();
-            let _ = write!(text, "{}. To mend it: {}\n\n", codes.join(", "), reason.hint());
+            let _ = write!(
+                text,
+                "{}. To mend it: {}\n\n",
+                codes.join(", "),
+                reason.hint()
+            );
         }
     }
     same_as_written("docs/rejections.md", text.trim_end());
 }
 
 fn same_as_written(path: &str, expected: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(path);
     let expected = format!("{expected}\n");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, expected).unwrap();
         return;
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == expected, "{} is out of date: run `make docs`", path.display());
+    assert!(
+        found == expected,
+        "{} is out of date: run `make docs`",
+        path.display()
+    );
 }

@@ -47,7 +47,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Identity {
         let admission = admission(parts)?;
         match &admission.identity {
             Some(identity) => Ok(Self(identity.clone())),
-            None => Err(admission.auth.refuse(Reason::CredentialsMissing.into()).into()),
+            None => Err(admission
+                .auth
+                .refuse(Reason::CredentialsMissing.into())
+                .into()),
         }
     }
 }
@@ -56,7 +59,11 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Identity {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(parts.extensions.get::<doorward_core::Identity>().cloned().map(Self))
+        Ok(parts
+            .extensions
+            .get::<doorward_core::Identity>()
+            .cloned()
+            .map(Self))
     }
 }
 
@@ -120,9 +127,15 @@ impl<S: Send + Sync, D: Demand> FromRequestParts<S> for Permitted<D> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let Identity(identity) = <Identity as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        D::policy().permit(&identity).map_err(|rejection| refused(parts, rejection))?;
-        Ok(Self { identity, demand: PhantomData })
+        let Identity(identity) =
+            <Identity as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        D::policy()
+            .permit(&identity)
+            .map_err(|rejection| refused(parts, rejection))?;
+        Ok(Self {
+            identity,
+            demand: PhantomData,
+        })
     }
 }
 

@@ -58,12 +58,20 @@ pub struct AuthLayer {
 impl AuthLayer {
     /// Lets verified callers through, and nobody else.
     pub fn required(auth: Authenticator) -> Self {
-        Self { auth, absence_allowed: false, policy: None }
+        Self {
+            auth,
+            absence_allowed: false,
+            policy: None,
+        }
     }
 
     /// Lets verified callers through, and those who present no credentials at all. Bad credentials are still refused.
     pub fn optional(auth: Authenticator) -> Self {
-        Self { auth, absence_allowed: true, policy: None }
+        Self {
+            auth,
+            absence_allowed: true,
+            policy: None,
+        }
     }
 
     /// Demands more of a caller than to be verified.
@@ -80,9 +88,14 @@ impl AuthLayer {
             Err(rejection) => return Err(rejection),
         };
         if let (Some(identity), Some(policy)) = (&identity, &self.policy) {
-            policy.permit(identity).map_err(|rejection| self.auth.refuse(rejection))?;
+            policy
+                .permit(identity)
+                .map_err(|rejection| self.auth.refuse(rejection))?;
         }
-        Ok(Admission { identity, auth: self.auth.clone() })
+        Ok(Admission {
+            identity,
+            auth: self.auth.clone(),
+        })
     }
 }
 
@@ -90,7 +103,10 @@ impl<S> Layer<S> for AuthLayer {
     type Service = Auth<S>;
 
     fn layer(&self, inner: S) -> Auth<S> {
-        Auth { layer: self.clone(), inner }
+        Auth {
+            layer: self.clone(),
+            inner,
+        }
     }
 }
 
@@ -118,14 +134,22 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         // Fetch §3.2.2: a preflight never carries credentials. It asks, and gets no answer but CORS headers.
-        if request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
-            return State::Inner { future: self.inner.call(request) }.into();
+        if request.method() == Method::OPTIONS
+            && request
+                .headers()
+                .contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        {
+            return State::Inner {
+                future: self.inner.call(request),
+            }
+            .into();
         }
         let verdict = match request.extensions().get::<Admission>() {
             // An outer layer has already verified this caller.
-            Some(Admission { identity: Some(identity), auth }) if auth.same_as(&self.layer.auth) => {
-                Ok(identity.clone())
-            }
+            Some(Admission {
+                identity: Some(identity),
+                auth,
+            }) if auth.same_as(&self.layer.auth) => Ok(identity.clone()),
             _ => match self.layer.auth.try_authenticate(&Head(request.headers())) {
                 Attempt::Verified(identity) => Ok(identity),
                 Attempt::Rejected(rejection) => Err(rejection),
@@ -135,9 +159,15 @@ where
         match self.layer.admit(verdict) {
             Ok(admission) => {
                 insert(&mut request, admission);
-                State::Inner { future: self.inner.call(request) }.into()
+                State::Inner {
+                    future: self.inner.call(request),
+                }
+                .into()
             }
-            Err(rejection) => State::Refused { response: Some(refuse(&rejection)) }.into(),
+            Err(rejection) => State::Refused {
+                response: Some(refuse(&rejection)),
+            }
+            .into(),
         }
     }
 }
@@ -166,7 +196,10 @@ impl<S> Auth<S> {
                 Err(rejection) => Ok(refuse(&rejection)),
             }
         };
-        State::Waiting { future: Box::pin(future) }.into()
+        State::Waiting {
+            future: Box::pin(future),
+        }
+        .into()
     }
 }
 
@@ -181,9 +214,13 @@ fn insert<B>(request: &mut Request<B>, admission: Admission) {
 /// Renders a refusal.
 pub fn refuse<R: From<String>>(rejection: &Rejection) -> Response<R> {
     let mut response = Response::new(R::from(rejection.body()));
-    *response.status_mut() = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+    *response.status_mut() =
+        StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::UNAUTHORIZED);
     let headers = response.headers_mut();
-    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        http::header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     for (name, value) in rejection.headers() {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);

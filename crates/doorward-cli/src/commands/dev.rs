@@ -1,0 +1,143 @@
+//! `doorward dev`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use axum::routing::get;
+use axum::{Json, Router};
+use clap::Args;
+use doorward::axum::{AuthLayer, Identity};
+use doorward::{Authenticator, Config, IssuerConfig};
+use doorward_issuer::{DevIssuer, Mint, SigningAlgorithm};
+use serde_json::{Value, json};
+
+use crate::output::{self, BOLD, DIM, Failure, paint};
+
+/// Run a local issuer and a sample API behind it. Everything listens on this machine only.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The issuer's port; 0 takes a free one
+    #[arg(long, default_value_t = DEFAULT_PORT)]
+    port: u16,
+    /// The sample API's port; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    api_port: u16,
+    /// Leave the sample API out
+    #[arg(long)]
+    issuer_only: bool,
+    /// The algorithm to sign with
+    #[arg(long, default_value = "RS256", value_parser = algorithm)]
+    algorithm: SigningAlgorithm,
+}
+
+/// Where `doorward token` looks for the issuer.
+pub(crate) const DEFAULT_PORT: u16 = 4747;
+
+fn algorithm(name: &str) -> Result<SigningAlgorithm, String> {
+    SigningAlgorithm::from_name(name)
+        .ok_or_else(|| "expected RS256, ES256, EdDSA or another JWS algorithm".to_owned())
+}
+
+pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Failure> {
+    let issuer = DevIssuer::builder()
+        .algorithms(&[arguments.algorithm])
+        .build()
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    let issuer = Arc::new(issuer);
+    let served = issuer.serve(loopback(arguments.port)).map_err(|error| {
+        Failure::usage(format!(
+            "cannot listen on port {}: {error}; try --port 0",
+            arguments.port
+        ))
+    })?;
+    if arguments.issuer_only {
+        announce(&issuer, None, as_json);
+        served.wait();
+        return Ok(ExitCode::SUCCESS);
+    }
+    let app = sample(&issuer)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    runtime.block_on(async {
+        let unusable =
+            |error: std::io::Error| Failure::usage(format!("cannot serve the sample API: {error}"));
+        let listener = tokio::net::TcpListener::bind(loopback(arguments.api_port))
+            .await
+            .map_err(unusable)?;
+        let url = format!("http://{}", listener.local_addr().map_err(unusable)?);
+        announce(&issuer, Some(&url), as_json);
+        axum::serve(listener, app).await.map_err(unusable)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+/// The smallest API that is worth protecting. It explains its refusals, because it is for development.
+fn sample(issuer: &DevIssuer) -> Result<Router, Failure> {
+    let mut trusted = IssuerConfig::preset("clerk");
+    trusted.publishable_key = Some(issuer.publishable_key());
+    trusted.authorized_parties = Some(Mint::PARTY.into());
+    let mut config = Config::new([trusted]);
+    config.explain = Some(true);
+    let auth = Authenticator::new(&config)?;
+    Ok(Router::new()
+        .route("/me", get(me).layer(AuthLayer::required(auth.clone())))
+        .route("/public", get(public).layer(AuthLayer::optional(auth))))
+}
+
+async fn me(caller: Identity) -> Json<Value> {
+    Json(json!({
+        "user_id": caller.user_id(),
+        "session_id": caller.session_id(),
+        "organization_id": caller.organization_id(),
+        "role": caller.role(),
+        "permissions": caller.permissions(),
+        "expires_at": caller.expires_at().to_string(),
+    }))
+}
+
+async fn public(caller: Option<Identity>) -> Json<Value> {
+    Json(json!({ "hello": caller.as_ref().map_or("stranger", |caller| caller.subject()) }))
+}
+
+fn announce(issuer: &DevIssuer, api: Option<&str>, as_json: bool) {
+    let (url, key) = (issuer.issuer(), issuer.publishable_key());
+    if as_json {
+        return output::line(
+            &json!({ "issuer": url, "publishable_key": key, "api": api }).to_string(),
+        );
+    }
+    let row = |name: &str, value: &str| {
+        output::line(&format!("  {} {value}", paint(DIM, &format!("{name:<17}"))))
+    };
+    output::line(&paint(
+        BOLD,
+        "Doorward's local issuer, with test keys that are good for nothing else",
+    ));
+    row("issuer", &format!("{url}   (open it in a browser)"));
+    row("publishable key", &key);
+    row("keys", &format!("{url}/.well-known/jwks.json"));
+    if let Some(api) = api {
+        row("sample API", &format!("{api}/me and {api}/public"));
+        output::line(&format!("\n{}", paint(BOLD, "Try it")));
+        let at = if url.ends_with(&format!(":{DEFAULT_PORT}")) {
+            String::new()
+        } else {
+            format!(" --url {url}")
+        };
+        output::line(&format!("  curl -i {api}/me"));
+        output::line(&format!(
+            "  curl -i {api}/me -H \"Authorization: Bearer $(doorward token{at})\""
+        ));
+        output::line(&format!(
+            "  curl -i {api}/me -H \"Authorization: Bearer $(doorward token{at} --defect expired)\""
+        ));
+    }
+    output::line(&paint(DIM, "\nCtrl-C ends it."));
+}

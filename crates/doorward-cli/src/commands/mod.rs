@@ -1,0 +1,7 @@
+//! One file for each command.
+
+pub(crate) mod dev;
+pub(crate) mod doctor;
+pub(crate) mod inspect;
+pub(crate) mod token;
+pub(crate) mod verify;
