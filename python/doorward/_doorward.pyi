@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, final
 
-from typing_extensions import Self
+from typing_extensions import Self, disjoint_base
 
 from ._types import Algorithm, Keys, TokenKind
 
@@ -36,7 +36,7 @@ class Issuer:
         shared_secret: str | bytes | None = None,
         authorized_parties: str | Sequence[str] | None = None,
         algorithms: Sequence[Algorithm] | None = None,
-        required_claims: Sequence[str] = (),
+        required_claims: Sequence[str] | None = None,
         token_types: Sequence[TokenKind] | None = None,
         leeway: float | None = None,
     ) -> Self: ...
@@ -138,7 +138,7 @@ class Policy:
     def permit(self, identity: Identity) -> None:
         """Raises `Rejection` (403) unless the identity satisfies the policy."""
     def __hash__(self) -> int: ...
-    def __eq__(self, other: object) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
 
 @final
 class Pending:
@@ -149,18 +149,22 @@ class Pending:
     def add_done_callback(self, callback: Callable[[], object]) -> None:
         """Calls `callback` once, from any thread, possibly before this returns. Use `loop.call_soon_threadsafe`."""
 
+@disjoint_base
 class Authenticator:
-    """A verifier with a memory, a fetcher and a clock. One per application; safe to share between threads."""
+    """A verifier with a memory, a fetcher and a clock. One per application; safe to share between threads.
+
+    Only session tokens are accepted unless `accepts` says otherwise.
+    """
 
     def __new__(
         cls,
         issuers: Sequence[Issuer],
         *,
-        accepts: TokenKind | Sequence[TokenKind] = "session_token",
+        accepts: TokenKind | Sequence[TokenKind] | None = None,
         allow_pending: bool = False,
         leeway: float = 5.0,
         clock: Callable[[], float] | None = None,
-        cookies: Sequence[str] = (),
+        cookies: Sequence[str] | None = None,
         cache_bytes: int = 16_777_216,
         explain: bool = False,
     ) -> Self: ...
@@ -174,7 +178,7 @@ class Authenticator:
         secret_key: str | None = None,
         authorized_parties: str | Sequence[str] | None = None,
         audience: str | Sequence[str] | Any_ | None = None,
-        accepts: TokenKind | Sequence[TokenKind] = "session_token",
+        accepts: TokenKind | Sequence[TokenKind] | None = None,
         allow_pending: bool = False,
         azp: Literal["require", "if_present", "off"] | None = None,
         leeway: float = 5.0,

@@ -4,7 +4,7 @@
 
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -92,21 +92,17 @@ class _Door(SecurityBase):
             policy = self._scopes[scopes] = Policy(scopes=scopes)
         return policy
 
-    async def _overridden(self, connection: HTTPConnection) -> tuple[bool, Any]:
-        """Whether a test replaced this guard, and what the replacement says.
+    def _override(self, connection: HTTPConnection) -> Callable[..., Any] | None:
+        """What a test put in the place of this guard.
 
         FastAPI looks up the very object it was given. Here also count the guard that this one was
         derived from, and the class, so that one override opens every door of an application.
         """
         overrides = getattr(connection.scope.get("app"), "dependency_overrides", None)
         if not overrides:
-            return False, None
-        for key in (self._root, type(self), type(self._root)):
-            override = overrides.get(key)
-            if override is not None:
-                answer = override(connection) if _wants_connection(override) else override()
-                return True, await answer if inspect.isawaitable(answer) else answer
-        return False, None
+            return None
+        keys = (self._root, type(self), type(self._root))
+        return next((overrides[key] for key in keys if key in overrides), None)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.auth!r})"
@@ -127,9 +123,9 @@ class Guard(_Door):
     async def __call__(
         self, connection: HTTPConnection, security_scopes: SecurityScopes
     ) -> Identity:
-        replaced, answer = await self._overridden(connection)
-        if replaced:
-            return answer
+        override = self._override(connection)
+        if override is not None:
+            return await _answer(override, connection)
         found = await self._open(connection, security_scopes)
         if isinstance(found, Rejection):
             raise refusal(found, connection)
@@ -198,9 +194,9 @@ class OptionalGuard(_Door):
     async def __call__(
         self, connection: HTTPConnection, security_scopes: SecurityScopes
     ) -> Identity | None:
-        replaced, answer = await self._overridden(connection)
-        if replaced:
-            return answer
+        override = self._override(connection)
+        if override is not None:
+            return await _answer(override, connection)
         found = await self._open(connection, security_scopes)
         if isinstance(found, Rejection):
             if found.absent:
@@ -228,7 +224,10 @@ def _derive(guard: _Door, parent: _Door, policies: tuple[Policy, ...]) -> None:
     guard._policies = policies  # pyright: ignore[reportPrivateUsage]
 
 
-def _wants_connection(override: Any) -> bool:
+async def _answer(override: Callable[..., Any], connection: HTTPConnection) -> Any:
+    """Calls an override with the connection, or with nothing if it takes nothing."""
     parameters = inspect.signature(override).parameters.values()
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return any(one.kind in positional and one.default is one.empty for one in parameters)
+    wanted = any(one.kind in positional and one.default is one.empty for one in parameters)
+    answer = override(connection) if wanted else override()
+    return await answer if inspect.isawaitable(answer) else answer
