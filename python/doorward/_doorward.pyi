@@ -216,7 +216,7 @@ class DevIssuer:
         cls,
         *,
         issuer: str | None = None,
-        algorithms: Sequence[Algorithm] = ("RS256",),
+        algorithms: Sequence[Algorithm] = ...,
         clock: Callable[[], float] | None = None,
     ) -> Self: ...
     @property
@@ -233,6 +233,8 @@ class DevIssuer:
         """Mints a token from a JSON mint specification (`docs/guides/local-issuer.md`)."""
     def rotate(self) -> str:
         """Adds a new signing key and withdraws the old ones; returns the new `kid`."""
+    def rotate_overlapping(self) -> str:
+        """Adds a new signing key and keeps publishing the old ones; returns the new `kid`."""
     def start(self) -> str:
         """Serves discovery and JWKS on a loopback port; returns the base URL."""
     def stop(self) -> None: ...

@@ -156,6 +156,10 @@ class DevIssuer:
         """Replaces the signing keys by a new one and returns its `kid`."""
         return self._engine.rotate()
 
+    def rotate_overlapping(self) -> str:
+        """Signs with a new key from now on while the old ones stay published; returns its `kid`."""
+        return self._engine.rotate_overlapping()
+
     def fault(self, kind: Literal["none", "down", "slow", "garbage"], seconds: float = 0.0) -> None:
         """Makes the key endpoint misbehave from now on; `seconds` is the delay of `slow`."""
         self._engine.fault(kind, seconds)

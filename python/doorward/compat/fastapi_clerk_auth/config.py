@@ -119,7 +119,8 @@ class ClerkConfig:
             return found
 
     def _build(self, explain: bool) -> Authenticator:
-        issuer = self.issuer
+        # Clerk's issuers end without a slash; people's settings may not.
+        issuer = self.issuer.rstrip("/") if self.issuer is not None else None
         jwks_url = self.jwks_url
         secret_key = self._secret_key()
         api_url = None
