@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, final
 
 from typing_extensions import Self, disjoint_base
 
-from ._types import Algorithm, Keys, TokenKind
+from ._types import Algorithm, Fault, Keys, TokenKind
 
 __version__: Final[str]
 
@@ -238,6 +238,6 @@ class DevIssuer:
     def start(self) -> str:
         """Serves discovery and JWKS on a loopback port; returns the base URL."""
     def stop(self) -> None: ...
-    def fault(self, kind: Literal["none", "down", "slow", "garbage"], seconds: float = 0.0) -> None: ...
+    def fault(self, kind: Fault, seconds: float = 0.0) -> None: ...
     @property
     def jwks_fetches(self) -> int: ...

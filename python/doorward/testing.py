@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self, Unpack
 
-    from ._types import Algorithm
+    from ._types import Algorithm, Fault
 
 __all__ = ["Defect", "DevIssuer", "Mint", "Organization"]
 
@@ -160,7 +160,7 @@ class DevIssuer:
         """Signs with a new key from now on while the old ones stay published; returns its `kid`."""
         return self._engine.rotate_overlapping()
 
-    def fault(self, kind: Literal["none", "down", "slow", "garbage"], seconds: float = 0.0) -> None:
+    def fault(self, kind: Fault, seconds: float = 0.0) -> None:
         """Makes the key endpoint misbehave from now on; `seconds` is the delay of `slow`."""
         self._engine.fault(kind, seconds)
 
