@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 import urllib.request
 from contextlib import ExitStack
@@ -72,7 +73,7 @@ class Issuer:
     publishable_key: str
 
     def call(self, method: str, path: str, body: object = None) -> dict:
-        data = None if body is None else json.dumps(body).encode()
+        data = json.dumps(body or {}).encode() if method == "POST" else None
         headers = {"content-type": "application/json"}
         request = urllib.request.Request(self.url + path, data, headers, method=method)
         with urllib.request.urlopen(request, timeout=10) as response:
@@ -122,8 +123,8 @@ class Walk:
             cells = f"{label:<46} {api.name:<8} " + paint(colour, f"{answer.status:<7} {shown:<27}")
             print(f"{cells} {answer.micros:>7.0f}{mark}")
             hint = answer.hint or hint
-        if hint:
-            print(paint("2", f"  {hint}"[:100]))
+        for line in textwrap.wrap(hint, 98):
+            print(paint("2", f"  {line}"))
 
     def note(self, text: str, right: bool = True) -> None:
         self.wrong += not right
