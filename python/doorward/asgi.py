@@ -33,10 +33,10 @@ class AuthMiddleware:
     `policy`    what every identified caller must satisfy besides.
     `on_refusal`  answers refusals in your own way.
 
-    CORS preflights (`OPTIONS`) always pass: they carry no credentials by design. Downstream finds
-    the caller in `request.auth.identity`, `request.user` (Starlette's contract, so
-    `requires("authenticated")` works) and `request.state.identity`, `.user_id`, `.doorward`. Put a
-    CORS middleware outside of this one.
+    CORS preflights always pass: they carry no credentials by design. Any other `OPTIONS` is a
+    request like every other. Downstream finds the caller in `request.auth.identity`, `request.user`
+    (Starlette's contract, so `requires("authenticated")` works) and `request.state.identity`,
+    `.user_id`, `.doorward`. Put a CORS middleware outside of this one.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class AuthMiddleware:
             await self.app(scope, receive, send)
             return
         inner = dict(scope)
-        if scope.get("method") == "OPTIONS" or self._is_excluded(scope):
+        if _is_preflight(scope) or self._is_excluded(scope):
             self.admit(inner, None)
             await self.app(inner, receive, send)
             return
@@ -174,6 +174,13 @@ class User:
 
     def __repr__(self) -> str:
         return f"User({self.display_name!r})"
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """Fetch §3.2.2: what makes an `OPTIONS` request a CORS preflight is this field."""
+    if scope.get("method") != "OPTIONS":
+        return False
+    return any(name == b"access-control-request-method" for name, _ in scope["headers"])
 
 
 def _excluded(patterns: Iterable[str]) -> re.Pattern[str] | None:

@@ -150,8 +150,10 @@ def test_excluded_paths_are_absolute(auth: Authenticator) -> None:
         AuthMiddleware(status_of(204), auth, exclude=["health"])
 
 
-def test_preflight_passes(client: Client) -> None:
-    assert client().options("/").status_code == 200
+def test_only_a_preflight_passes(client: Client) -> None:
+    preflight = {"Origin": PARTY, "Access-Control-Request-Method": "GET"}
+    assert client().options("/", headers=preflight).status_code == 200
+    assert client().options("/").status_code == 401
 
 
 def test_policy_applies_to_every_caller(client: Client, keys: Signer) -> None:
