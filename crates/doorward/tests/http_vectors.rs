@@ -1,6 +1,7 @@
 //! Every row of `vectors/http/`, through axum's own router.
 
 #![cfg(feature = "axum")]
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::collections::BTreeMap;
 use std::fs;
