@@ -20,25 +20,42 @@ _logger = logging.getLogger("doorward")
 _VERDICT = "doorward.verdict"
 
 
-async def verdict(auth: Authenticator, scope: MutableMapping[str, Any]) -> Identity | Rejection:
-    """What `auth` says about the request, asked once however many guards want to know.
-
-    Waits only when a key set must be fetched first.
-    """
+def first_try(
+    auth: Authenticator, scope: MutableMapping[str, Any]
+) -> Identity | Rejection | Pending:
+    """What `auth` says about the request without waiting; asked once however many want to know."""
     remembered = scope.get(_VERDICT)
     if remembered is not None and remembered[0] is auth:
         return remembered[1]
-    found: Identity | Pending | Rejection
     try:
         found = auth.authenticate_nowait(scope)
-        if isinstance(found, Pending):
-            found = await auth.authenticate(scope)
     except Rejection as rejection:
-        # The traceback would keep this frame, and with it the scope, in a reference cycle.
-        found = rejection.with_traceback(None)
-        report(rejection)
+        return _remember(auth, scope, rejection)
+    if isinstance(found, Pending):
+        return found
     scope[_VERDICT] = (auth, found)
     return found
+
+
+async def verdict(auth: Authenticator, scope: MutableMapping[str, Any]) -> Identity | Rejection:
+    """Like `first_try`, and waits where a key set must be fetched first."""
+    found = first_try(auth, scope)
+    if isinstance(found, Pending):
+        try:
+            found = await auth.authenticate(scope)
+        except Rejection as rejection:
+            return _remember(auth, scope, rejection)
+        scope[_VERDICT] = (auth, found)
+    return found
+
+
+def _remember(
+    auth: Authenticator, scope: MutableMapping[str, Any], rejection: Rejection
+) -> Rejection:
+    report(rejection)
+    # The traceback would keep a frame, and with it the scope, in a reference cycle.
+    scope[_VERDICT] = (auth, rejection.with_traceback(None))
+    return rejection
 
 
 def report(rejection: Rejection) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from ._authenticator import Authenticator
-from ._doorward import Identity, Policy
+from ._doorward import Identity, Pending, Policy
 from ._rejection import Rejection
-from ._verdict import report, verdict
+from ._verdict import first_try, report, verdict
 
 __all__ = ["AuthMiddleware", "Credentials", "User"]
 
@@ -66,16 +66,26 @@ class AuthMiddleware:
             self.admit(inner, None)
             await self.app(inner, receive, send)
             return
-        found = await self.judge(inner)
-        if isinstance(found, Rejection):
-            await self.refuse(found, scope, receive, send)
+        found = self.first_try(inner)
+        if isinstance(found, Pending):
+            found = await self.verdict(inner)
+        verdict = self.judge(found)
+        if isinstance(verdict, Rejection):
+            await self.refuse(verdict, scope, receive, send)
             return
-        self.admit(inner, found)
+        self.admit(inner, verdict)
         await self.app(inner, receive, send)
 
-    async def judge(self, scope: Scope) -> Identity | Rejection | None:
+    def first_try(self, scope: Scope) -> Identity | Rejection | Pending:
+        """What can be said without waiting: nearly always everything."""
+        return first_try(self.auth, scope)
+
+    async def verdict(self, scope: Scope) -> Identity | Rejection:
+        """What there is to say once the keys were fetched."""
+        return await verdict(self.auth, scope)
+
+    def judge(self, found: Identity | Rejection) -> Identity | Rejection | None:
         """The caller, `None` for an anonymous request that may pass, or why it may not."""
-        found = await verdict(self.auth, scope)
         if isinstance(found, Rejection):
             return None if self.optional and found.absent else found
         if self.policy is not None:
@@ -136,13 +146,17 @@ class AuthMiddleware:
 class Credentials:
     """`request.auth`: the caller and what it may do, in Starlette's shape."""
 
-    __slots__ = ("identity", "scopes")
+    __slots__ = ("identity",)
 
     def __init__(self, identity: Identity | None) -> None:
         self.identity = identity
-        #: The token's scopes, after `authenticated`, by which Starlette's `requires` tells callers
-        #: from strangers.
-        self.scopes: list[str] = [] if identity is None else ["authenticated", *identity.scopes]
+
+    @property
+    def scopes(self) -> list[str]:
+        """The token's scopes, after `authenticated`, by which Starlette's `requires` tells callers
+        from strangers.
+        """
+        return [] if self.identity is None else ["authenticated", *self.identity.scopes]
 
     def __repr__(self) -> str:
         return f"Credentials(scopes={self.scopes!r})"

@@ -23,7 +23,7 @@ async def header_verdict(
     remembered = scope.get(_VERDICT)
     if remembered is not None and remembered[0] is auth:
         return remembered[1]
-    head = [field for field in scope["headers"] if field[0].lower() == b"authorization"]
+    head = bearer_only(scope)
     found: tuple[Identity, str] | Rejection
     try:
         found = (await auth.authenticate(head), auth.token(head))
@@ -32,3 +32,8 @@ async def header_verdict(
         report(rejection)
     scope[_VERDICT] = (auth, found)
     return found
+
+
+def bearer_only(scope: MutableMapping[str, Any]) -> list[tuple[bytes, bytes]]:
+    """The request's `Authorization` fields."""
+    return [field for field in scope["headers"] if field[0].lower() == b"authorization"]

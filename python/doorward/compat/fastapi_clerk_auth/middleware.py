@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from doorward._doorward import Identity
+from doorward._doorward import Identity, Pending
 from doorward._rejection import Rejection
+from doorward._verdict import report
 from doorward.asgi import ASGIApp, AuthMiddleware, Scope
 
-from ._header import header_verdict
+from ._header import bearer_only
 from .config import ClerkConfig
 
 __all__ = ["ClerkAuthMiddleware"]
@@ -27,10 +28,22 @@ class ClerkAuthMiddleware(AuthMiddleware):
         super().__init__(app, config.authenticator(), exclude=exclude)
         self._lenient = config.auto_error is False
 
-    async def judge(self, scope: Scope) -> Identity | Rejection | None:
-        found = await header_verdict(self.auth, scope)
+    def first_try(self, scope: Scope) -> Identity | Rejection | Pending:
+        try:
+            return self.auth.authenticate_nowait(bearer_only(scope))
+        except Rejection as rejection:
+            return rejection
+
+    async def verdict(self, scope: Scope) -> Identity | Rejection:
+        try:
+            return await self.auth.authenticate(bearer_only(scope))
+        except Rejection as rejection:
+            return rejection
+
+    def judge(self, found: Identity | Rejection) -> Identity | Rejection | None:
         if not isinstance(found, Rejection):
-            return found[0]
+            return found
+        report(found)
         return None if self._lenient and found.status < 500 else found
 
     def admit(self, scope: Scope, identity: Identity | None) -> None:
