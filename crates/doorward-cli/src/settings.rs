@@ -65,7 +65,7 @@ impl Settings {
                 origin: path.display().to_string(),
             });
         }
-        if let Some(issuer) = self.from_flags() {
+        if let Some(issuer) = self.issuer_of_flags() {
             return Ok(Found {
                 config: Config::new([issuer]),
                 origin: "the command line".to_owned(),
@@ -85,7 +85,7 @@ impl Settings {
         }
     }
 
-    fn from_flags(&self) -> Option<IssuerConfig> {
+    fn issuer_of_flags(&self) -> Option<IssuerConfig> {
         let given = [
             &self.issuer,
             &self.jwks_url,

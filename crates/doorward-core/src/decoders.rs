@@ -273,7 +273,7 @@ fn factor_age(field: &Field<'_>) -> Option<[i64; 2]> {
         return None;
     };
     let minutes =
-        |age: f64| (age == -1.0 || (age >= 0.0 && age <= 1e15)).then_some(age.ceil() as i64);
+        |age: f64| (age == -1.0 || (0.0..=1e15).contains(&age)).then_some(age.ceil() as i64);
     Some([minutes(*first)?, minutes(*second)?])
 }
 

@@ -477,6 +477,22 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_key_as_openssl_writes_it_is_read() {
+        // RFC 8410 §10.3: the private key alone, without its public half.
+        let private = "-----BEGIN PRIVATE KEY-----\n\
+            MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n\
+            -----END PRIVATE KEY-----\n";
+        let public = "-----BEGIN PUBLIC KEY-----\n\
+            MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
+            -----END PUBLIC KEY-----\n";
+        let key = SigningKey::from_pkcs8_pem(private, SigningAlgorithm::EdDSA).unwrap();
+        assert_eq!(
+            (key.public_pem().as_str(), key.private_pem().as_str()),
+            (public, private)
+        );
+    }
+
     fn verification(algorithm: SigningAlgorithm) -> &'static dyn VerificationAlgorithm {
         match algorithm {
             SigningAlgorithm::RS256 => &lc::RSA_PKCS1_2048_8192_SHA256,

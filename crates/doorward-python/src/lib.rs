@@ -56,6 +56,7 @@ fn reasons(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
 
 /// Verifies a compact JWS and returns its payload.
 #[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "the conversion from Python makes it")]
 fn verify_jws<'py>(
     py: Python<'py>,
     compact: &Bound<'py, PyAny>,

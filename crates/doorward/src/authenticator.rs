@@ -61,13 +61,14 @@ impl Authenticator {
     /// # Errors
     /// As [`Authenticator::new`].
     pub fn with_clock(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
-        Self::assemble(config, clock, Arc::new(fetch::fetch))
+        let fetcher: Fetcher = Arc::new(fetch::fetch);
+        Self::assemble(config, clock, &fetcher)
     }
 
     fn assemble(
         config: &Config,
         clock: Arc<dyn Clock>,
-        fetcher: Fetcher,
+        fetcher: &Fetcher,
     ) -> Result<Self, ConfigError> {
         let Resolved {
             verifier,
@@ -86,7 +87,7 @@ impl Authenticator {
                         issuer.algorithms,
                         fetch.clone(),
                         Arc::clone(&clock),
-                        Arc::clone(&fetcher),
+                        Arc::clone(fetcher),
                     )
                 };
                 source.map(|source| Arc::new(slot(source)))

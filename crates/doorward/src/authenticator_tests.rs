@@ -62,7 +62,7 @@ impl World {
         let mut config = Config::new([trusted]);
         change(&mut config);
         let auth =
-            Authenticator::assemble(&config, Arc::<ManualClock>::clone(&clock), fetcher).unwrap();
+            Authenticator::assemble(&config, Arc::<ManualClock>::clone(&clock), &fetcher).unwrap();
         Self {
             issuer,
             clock,
@@ -365,7 +365,7 @@ fn a_fetch_that_panics_leaves_nobody_waiting() {
     let auth = Authenticator::assemble(
         &Config::new([IssuerConfig::new(ISSUER, "*")]),
         clock,
-        fetcher,
+        &fetcher,
     )
     .unwrap();
     let issuer = DevIssuer::builder()

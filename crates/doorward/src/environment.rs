@@ -13,7 +13,7 @@ const VARIABLES: [(&str, Apply); 24] = [
         to.clerk().publishable_key = Some(text)
     }),
     ("CLERK_SECRET_KEY", |to, text| {
-        to.clerk().secret_key = Some(secret(text))
+        to.clerk().secret_key = Some(secret(&text))
     }),
     ("CLERK_JWT_KEY", |to, text| {
         to.clerk().keys = Some(OneOrMany::One(text))
@@ -41,7 +41,7 @@ const VARIABLES: [(&str, Apply); 24] = [
         to.issuer().jwks_url = Some(text)
     }),
     ("DOORWARD_SHARED_SECRET", |to, text| {
-        to.issuer().shared_secret = Some(secret(text))
+        to.issuer().shared_secret = Some(secret(&text))
     }),
     ("DOORWARD_ALGORITHMS", |to, text| {
         to.issuer().algorithms = Some(list(&text))
@@ -181,7 +181,7 @@ impl Config {
 
 const CONFIG_FILE: &str = "DOORWARD_CONFIG";
 
-fn secret(text: String) -> SecretText {
+fn secret(text: &str) -> SecretText {
     SecretText(Secret::new(text.trim()))
 }
 

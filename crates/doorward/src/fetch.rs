@@ -96,6 +96,7 @@ pub(crate) fn fetch(
         .map_err(|error| trouble(error.to_string()))?;
     let deadline = settings.total_timeout;
     let session = Session {
+        start: std::time::Instant::now(),
         client: client(settings).map_err(|e| trouble(reason(&e)))?,
         source,
         settings,
@@ -132,6 +133,7 @@ pub(crate) fn trusted_url(text: &str) -> Result<Url, String> {
 }
 
 struct Session<'s> {
+    start: std::time::Instant,
     client: Client,
     source: &'s KeysUrl,
     settings: &'s FetchSettings,
@@ -232,7 +234,12 @@ impl Session<'_> {
             let Some(wait) = wait.filter(|_| attempt < TRIES) else {
                 return Err(error);
             };
-            tokio::time::sleep(wait.mul_f64(0.5 + jitter()) * attempt).await;
+            let pause = wait.mul_f64(0.5 + jitter()) * attempt;
+            if self.start.elapsed() + pause >= self.settings.total_timeout {
+                // There is no time for another try, and this error says more than a passed deadline would.
+                return Err(error);
+            }
+            tokio::time::sleep(pause).await;
             attempt += 1;
         }
     }
@@ -317,7 +324,6 @@ fn client(settings: &FetchSettings) -> Result<Client, reqwest::Error> {
     Client::builder()
         .user_agent(concat!("doorward/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(settings.connect_timeout)
-        .timeout(settings.total_timeout)
         .redirect(Policy::custom(same_origin))
         .build()
 }

@@ -1,5 +1,7 @@
 //! Documents that follow from the code. `make docs` rewrites them.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 use std::fmt::Write as _;
 use std::path::Path;
 
