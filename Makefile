@@ -15,8 +15,13 @@ help: ## List the targets
 demo: build ## Start an issuer and two protected APIs, and show every verdict (DEMO=once: then stop)
 	@$(PYTHON) examples/demo.py
 
+# Tests run what cargo builds by default; the demonstration and the benchmarks run what users get.
+PROFILE := release
+test test-python test-outsiders test-demo: PROFILE := dev
+BINARIES = $(CURDIR)/target/$(if $(filter dev,$(PROFILE)),debug,release)
+
 .PHONY: test
-test: check test-rust test-python test-outsiders instructions ## Pass every test
+test: check test-rust test-python test-outsiders test-demo instructions ## Pass every test
 	@echo
 	@echo "All checks and tests passed."
 
@@ -50,11 +55,15 @@ instructions: tools ## Count instructions of verify, parse and cache hit under v
 bench: build ## Print the table of µs per verification and the ratio to the raw signature check
 	@$(PYTHON) benches/run.py
 
+.PHONY: test-demo
+test-demo: build ## Walk the demonstration once; every verdict must be as expected
+	DEMO=once DEMO_BINARIES=$(BINARIES) $(PYTHON) examples/demo.py
+
 .PHONY: build
-build: tools $(VENV)/.installed ## Build the command line, the examples and the Python package (release)
-	@cargo build --release --locked -p doorward-cli
-	@cargo build --release --locked -p doorward --features axum --example axum
-	@$(VENV)/bin/maturin develop --release --locked --quiet
+build: tools $(VENV)/.installed ## Build the command line, the examples and the Python package
+	@echo "Building ($(PROFILE)); the first time takes a few minutes"
+	@cargo build --profile $(PROFILE) --locked -p doorward-cli -p doorward --features doorward/axum --bin doorward --example axum
+	@$(VENV)/bin/maturin develop --profile $(PROFILE) --locked --quiet
 
 .PHONY: fmt
 fmt: $(VENV)/.installed ## Format everything

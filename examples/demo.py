@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
-RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+BINARIES = Path(os.environ.get("DEMO_BINARIES", ROOT / "target" / "release"))
 FRONTEND = "http://localhost:3000"
 FLOOD = 200
 
@@ -202,7 +202,7 @@ def walk(issuer: Issuer, apis: list[Api]) -> int:
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with ExitStack() as stack:
-        doorward = str(RELEASE / "doorward")
+        doorward = str(BINARIES / "doorward")
         found = start(stack, [doorward, "--json", "dev", "--issuer-only", "--port", "0"], dict(os.environ))
         issuer = Issuer(found["issuer"], found["publishable_key"])
         environment = {
@@ -215,7 +215,7 @@ def main() -> int:
         fastapi = [sys.executable, "python/examples/fastapi_app.py", "--port", "0"]
         apis = [
             Api("FastAPI", start(stack, fastapi, environment)["url"]),
-            Api("axum", start(stack, [str(RELEASE / "examples" / "axum")], environment)["url"]),
+            Api("axum", start(stack, [str(BINARIES / "examples" / "axum")], environment)["url"]),
         ]
         print(paint("1", "Doorward: one issuer, two APIs, every verdict"))
         print(paint("2", "µs is the whole HTTP round trip as this script sees it; the hint stands below a refusal\n"))

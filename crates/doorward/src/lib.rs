@@ -30,6 +30,11 @@ pub mod axum;
 #[path = "adapters/tower.rs"]
 pub mod tower;
 
+/// The README's examples, compiled.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub use authenticator::{Attempt, Authenticator};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{ANY_AUDIENCE, Config, ConfigError, IssuerConfig, OneOrMany, SecretText};

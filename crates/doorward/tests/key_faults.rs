@@ -75,7 +75,7 @@ impl World {
 
     /// The first fetch meets `fault`: the caller hears of our trouble within the deadline, the operator of its cause,
     /// and when the fault is over, so is the trouble.
-    fn meets(&self, fault: Fault, told: &str) {
+    fn meets(&self, fault: &Fault, told: &str) {
         self.issuer.set_fault(fault.clone());
         let token = self.mint();
         let begin = Instant::now();
@@ -100,13 +100,13 @@ impl World {
 #[test]
 fn down() {
     // Its Retry-After leaves time for one more try at most before the deadline.
-    World::new().meets(Fault::Down, "503");
+    World::new().meets(&Fault::Down, "503");
 }
 
 #[test]
 fn an_internal_error_is_tried_again() {
     let world = World::new();
-    world.meets(Fault::Status(500), "500");
+    world.meets(&Fault::Status(500), "500");
     assert_eq!(
         world.issuer.jwks_fetches(),
         4,
@@ -123,7 +123,7 @@ fn a_no_is_taken_for_an_answer() {
         Fault::Status(204),
     ] {
         let world = World::new();
-        world.meets(fault, "answered");
+        world.meets(&fault, "answered");
         assert_eq!(
             world.issuer.jwks_fetches(),
             2,
@@ -134,37 +134,37 @@ fn a_no_is_taken_for_an_answer() {
 
 #[test]
 fn slow() {
-    World::new().meets(Fault::Slow(Duration::from_secs(60)), "1.5");
+    World::new().meets(&Fault::Slow(Duration::from_secs(60)), "1.5");
 }
 
 #[test]
 fn dripping() {
-    World::new().meets(Fault::Drip, "1.5");
+    World::new().meets(&Fault::Drip, "1.5");
 }
 
 #[test]
 fn garbage() {
-    World::new().meets(Fault::Garbage, "not a JWK set");
+    World::new().meets(&Fault::Garbage, "not a JWK set");
 }
 
 #[test]
 fn oversize() {
-    World::new().meets(Fault::Oversize, "longer than 524288 bytes");
+    World::new().meets(&Fault::Oversize, "longer than 524288 bytes");
 }
 
 #[test]
 fn a_gzip_bomb_is_not_unpacked() {
-    World::new().meets(Fault::GzipBomb, "compressed");
+    World::new().meets(&Fault::GzipBomb, "compressed");
 }
 
 #[test]
 fn a_connection_that_closes() {
-    World::new().meets(Fault::Refuse, "cannot be reached");
+    World::new().meets(&Fault::Refuse, "cannot be reached");
 }
 
 #[test]
 fn a_set_without_keys() {
-    World::new().meets(Fault::Empty, "no usable key");
+    World::new().meets(&Fault::Empty, "no usable key");
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_redirect_to_another_origin_is_not_followed() {
     let canary = std::net::TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), 0)).unwrap();
     canary.set_nonblocking(true).unwrap();
     let elsewhere = format!("http://{}/keys", canary.local_addr().unwrap());
-    World::new().meets(Fault::Redirect(elsewhere), "another origin");
+    World::new().meets(&Fault::Redirect(elsewhere), "another origin");
     assert!(canary.accept().is_err(), "somebody followed the redirect");
 }
 
