@@ -62,7 +62,7 @@ class AuthMiddleware:
             await self.app(scope, receive, send)
             return
         inner = dict(scope)
-        if _is_preflight(scope) or self._is_excluded(scope):
+        if self._is_open(scope):
             self.admit(inner, None)
             await self.app(inner, receive, send)
             return
@@ -130,7 +130,10 @@ class AuthMiddleware:
         await send({"type": f"{response}.start", "status": status, "headers": headers})
         await send({"type": f"{response}.body", "body": body})
 
-    def _is_excluded(self, scope: Scope) -> bool:
+    def _is_open(self, scope: Scope) -> bool:
+        """Whether nobody is asked for credentials here."""
+        if scope.get("method") == "OPTIONS" and _is_preflight(scope):
+            return True
         if self._excluded is None:
             return False
         path: str = scope["path"]
@@ -192,8 +195,6 @@ class User:
 
 def _is_preflight(scope: Scope) -> bool:
     """Fetch §3.2.2: what makes an `OPTIONS` request a CORS preflight is this field."""
-    if scope.get("method") != "OPTIONS":
-        return False
     return any(name == b"access-control-request-method" for name, _ in scope["headers"])
 
 
