@@ -48,15 +48,18 @@ impl<'py> Head<'py> {
 
     fn read_dict(&mut self, dict: &Bound<'py, PyDict>) -> PyResult<()> {
         let py = dict.py();
-        // An ASGI scope has a list of pairs of bytes; a plain mapping of header names would have text there.
-        if let Some(headers) = dict.get_item(intern!(py, "headers"))?
-            && !headers.is_instance_of::<PyString>()
-            && !headers.is_instance_of::<PyBytes>()
-        {
-            return match headers.cast::<PyMapping>() {
-                Ok(mapping) => self.read_pairs(mapping.items()?.as_any()),
-                Err(_) => self.read_pairs(&headers),
-            };
+        if let Some(headers) = dict.get_item(intern!(py, "headers"))? {
+            // An ASGI scope has a list of pairs of bytes here. Asked first: asking for a mapping is slow.
+            if let Ok(list) = headers.cast::<PyList>() {
+                return list.iter().try_for_each(|pair| self.read_pair(&pair));
+            }
+            if let Ok(mapping) = headers.cast::<PyMapping>() {
+                return self.read_pairs(mapping.items()?.as_any());
+            }
+            // Otherwise it is a header of that name in a plain mapping, or an iterable of pairs.
+            if !headers.is_instance_of::<PyString>() && !headers.is_instance_of::<PyBytes>() {
+                return self.read_pairs(&headers);
+            }
         }
         if dict.contains(intern!(py, "REQUEST_METHOD"))?
             || dict.contains(intern!(py, "wsgi.version"))?

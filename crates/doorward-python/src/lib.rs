@@ -56,7 +56,10 @@ fn reasons(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
 
 /// Verifies a compact JWS and returns its payload.
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "the conversion from Python makes it")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the conversion from Python makes it"
+)]
 fn verify_jws<'py>(
     py: Python<'py>,
     compact: &Bound<'py, PyAny>,
