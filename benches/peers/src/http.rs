@@ -19,7 +19,10 @@ use crate::peers::ready;
 /// Bytes of a request head as a browser sends it, without `Authorization`.
 const BROWSER: [(&str, &str); 6] = [
     ("host", "api.example.com"),
-    ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+    (
+        "user-agent",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    ),
     ("accept", "application/json"),
     ("accept-language", "en-US,en;q=0.5"),
     ("accept-encoding", "gzip, deflate, br"),
@@ -54,7 +57,11 @@ pub fn call(mut app: Router, token: &str) -> impl FnMut() {
     move || {
         let response = ready(Service::<Request>::call(&mut app, request(Some(&value))));
         let response = response.expect("infallible");
-        assert!(response.status().is_success(), "refused: {}", response.status());
+        assert!(
+            response.status().is_success(),
+            "refused: {}",
+            response.status()
+        );
     }
 }
 
@@ -65,14 +72,22 @@ pub type Served = (&'static str, &'static str, &'static str, Router);
 pub fn served(apps: Vec<Served>, token: &str, rounds: usize) -> Vec<Figure> {
     const CONNECTIONS: usize = 16;
     const REQUESTS: usize = 4_000;
-    let labels: Vec<_> = apps.iter().map(|(id, name, base, _)| (*id, *name, *base)).collect();
+    let labels: Vec<_> = apps
+        .iter()
+        .map(|(id, name, base, _)| (*id, *name, *base))
+        .collect();
     let (sender, receiver) = mpsc::channel();
     let routers: Vec<Router> = apps.into_iter().map(|(.., app)| app).collect();
     let server = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         runtime.expect("a runtime").block_on(serve(routers, sender));
     });
-    let addresses: Vec<SocketAddr> = labels.iter().map(|_| receiver.recv().expect("bound")).collect();
+    let addresses: Vec<SocketAddr> = labels
+        .iter()
+        .map(|_| receiver.recv().expect("bound"))
+        .collect();
     let clock = thread_clock(&server);
 
     let request = head(token);
@@ -85,7 +100,9 @@ pub fn served(apps: Vec<Served>, token: &str, rounds: usize) -> Vec<Figure> {
         for (streams, samples) in connections.iter_mut().zip(&mut samples) {
             let start = measure::cpu_ns(clock);
             for _ in 0..REQUESTS / CONNECTIONS {
-                streams.iter_mut().for_each(|stream| stream.write_all(&request).expect("sent"));
+                streams
+                    .iter_mut()
+                    .for_each(|stream| stream.write_all(&request).expect("sent"));
                 streams.iter_mut().for_each(answered);
             }
             let us = (measure::cpu_ns(clock) - start) as f64 / REQUESTS as f64 / 1000.0;
@@ -100,8 +117,12 @@ pub fn served(apps: Vec<Served>, token: &str, rounds: usize) -> Vec<Figure> {
 async fn serve(routers: Vec<Router>, bound: mpsc::Sender<SocketAddr>) {
     let mut servers = Vec::new();
     for router in routers {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
-        bound.send(listener.local_addr().expect("its address")).expect("somebody waits");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a loopback port");
+        bound
+            .send(listener.local_addr().expect("its address"))
+            .expect("somebody waits");
         servers.push(tokio::spawn(async { axum::serve(listener, router).await }));
     }
     for server in servers {
@@ -139,8 +160,16 @@ fn answered(stream: &mut TcpStream) {
     let mut length = 0;
     while !buffer[..length].ends_with(b"hello") {
         let read = stream.read(&mut buffer[length..]).expect("an answer");
-        assert!(read > 0, "refused: {}", String::from_utf8_lossy(&buffer[..length]));
+        assert!(
+            read > 0,
+            "refused: {}",
+            String::from_utf8_lossy(&buffer[..length])
+        );
         length += read;
     }
-    assert!(buffer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&buffer[..length]));
+    assert!(
+        buffer.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&buffer[..length])
+    );
 }

@@ -19,25 +19,61 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let asked = |name: &str| arguments.iter().any(|argument| argument == name);
     let effort = if asked("--quick") {
-        Effort { rounds: 15, batch_us: 1_500.0, served_rounds: 5 }
+        Effort {
+            rounds: 15,
+            batch_us: 1_500.0,
+            served_rounds: 5,
+        }
     } else {
-        Effort { rounds: 41, batch_us: 4_000.0, served_rounds: 15 }
+        Effort {
+            rounds: 41,
+            batch_us: 4_000.0,
+            served_rounds: 15,
+        }
     };
 
     let sections = [
         ("RS256", rs256(&effort)),
-        ("ES256", narrow(&Signer::es256(), ["es256/raw", "es256/core", "es256/cold", "es256/jsonwebtoken", "es256/jwt-authorizer"], &effort)),
-        ("EdDSA", narrow(&Signer::eddsa(), ["eddsa/raw", "eddsa/core", "eddsa/cold", "eddsa/jsonwebtoken", "eddsa/jwt-authorizer"], &effort)),
+        (
+            "ES256",
+            narrow(
+                &Signer::es256(),
+                [
+                    "es256/raw",
+                    "es256/core",
+                    "es256/cold",
+                    "es256/jsonwebtoken",
+                    "es256/jwt-authorizer",
+                ],
+                &effort,
+            ),
+        ),
+        (
+            "EdDSA",
+            narrow(
+                &Signer::eddsa(),
+                [
+                    "eddsa/raw",
+                    "eddsa/core",
+                    "eddsa/cold",
+                    "eddsa/jsonwebtoken",
+                    "eddsa/jwt-authorizer",
+                ],
+                &effort,
+            ),
+        ),
         ("axum, in process", in_process(&effort)),
         ("axum, served", on_the_wire(&effort)),
     ];
     if asked("--json") {
-        let rows = sections.iter().flat_map(|(section, figures)| {
-            figures.iter().map(move |figure| row(section, figure))
-        });
+        let rows = sections
+            .iter()
+            .flat_map(|(section, figures)| figures.iter().map(move |figure| row(section, figure)));
         println!("{}", serde_json::Value::from_iter(rows));
     } else {
-        sections.iter().for_each(|(section, figures)| print(section, figures));
+        sections
+            .iter()
+            .for_each(|(section, figures)| print(section, figures));
     }
 }
 
@@ -65,12 +101,15 @@ fn rs256(effort: &Effort) -> Vec<Figure> {
     let tokens: Vec<String> = (0..1_000).map(|nonce| signer.token(nonce, None)).collect();
     let mut turn = tokens.iter().cycle();
     let busy = ours::authenticator(one(), true);
-    tokens.iter().for_each(|token| drop(busy.verify_blocking(token).expect("valid")));
+    tokens
+        .iter()
+        .for_each(|token| drop(busy.verify_blocking(token).expect("valid")));
     let jsonwebtoken = peers::jsonwebtoken(signer);
     let jwt_authorizer = peers::jwt_authorizer(signer);
     let oauth = peers::oauth_resource_server(signer);
     let clerk = peers::clerk_rs(signer);
-    let verify = |auth: &doorward::Authenticator, token: &str| auth.verify_blocking(token).expect("valid");
+    let verify =
+        |auth: &doorward::Authenticator, token: &str| auth.verify_blocking(token).expect("valid");
 
     let base = "rs256/raw";
     let mut cases = vec![
@@ -82,20 +121,84 @@ fn rs256(effort: &Effort) -> Vec<Figure> {
             assert!(matches!(outcome, Outcome::Verified(_)));
             outcome
         }),
-        Case::new("rs256/cold", "doorward, cache off", base, || verify(&cold, token)),
-        Case::new("rs256/cold-remote", "doorward, cache off, fetched keys", base, || verify(&remote, token)),
-        Case::new("rs256/cold-10000-keys", "doorward, cache off, 10,000 keys", base, || verify(&many_keys, token)),
-        Case::new("rs256/cold-1000-issuers", "doorward, cache off, 1,000 issuers", base, || verify(&many_issuers, token)),
-        Case::new("rs256/jsonwebtoken", "jsonwebtoken 11 [aws_lc_rs] -> struct", base, || jsonwebtoken(token)),
-        Case::new("rs256/jwt-authorizer", "jwt-authorizer 0.15 check_auth", base, || jwt_authorizer(token)),
-        Case::new("rs256/tower-oauth2", "tower-oauth2-resource-server 0.12 [aws], its layer", base, peers::through(peers::tower_oauth2(signer), token)),
-        Case::new("rs256/oauth-rs", "oauth-resource-server 0.4 validate", base, || oauth(&with_audience)),
-        Case::new("rs256/clerk-rs", "clerk-rs 0.5 validate_jwt_with_key", base, || clerk(token)),
-        Case::new("rs256/layer", "doorward, cache off, its layer", base, peers::through(AuthLayer::required(cold.clone()), token)),
-        Case::new("rs256/hit", "doorward, cached", base, || verify(&cached, token)),
-        Case::new("rs256/hit-remote", "doorward, cached, fetched keys", base, || verify(&remote_cached, token)),
-        Case::new("rs256/hit-1000-issuers", "doorward, cached, 1,000 issuers", base, || verify(&many_issuers_cached, token)),
-        Case::new("rs256/hit-1000-tokens", "doorward, cached, 1,000 tokens in turn", base, || verify(&busy, turn.next().expect("endless"))),
+        Case::new("rs256/cold", "doorward, cache off", base, || {
+            verify(&cold, token)
+        }),
+        Case::new(
+            "rs256/cold-remote",
+            "doorward, cache off, fetched keys",
+            base,
+            || verify(&remote, token),
+        ),
+        Case::new(
+            "rs256/cold-10000-keys",
+            "doorward, cache off, 10,000 keys",
+            base,
+            || verify(&many_keys, token),
+        ),
+        Case::new(
+            "rs256/cold-1000-issuers",
+            "doorward, cache off, 1,000 issuers",
+            base,
+            || verify(&many_issuers, token),
+        ),
+        Case::new(
+            "rs256/jsonwebtoken",
+            "jsonwebtoken 11 [aws_lc_rs] -> struct",
+            base,
+            || jsonwebtoken(token),
+        ),
+        Case::new(
+            "rs256/jwt-authorizer",
+            "jwt-authorizer 0.15 check_auth",
+            base,
+            || jwt_authorizer(token),
+        ),
+        Case::new(
+            "rs256/tower-oauth2",
+            "tower-oauth2-resource-server 0.12 [aws], its layer",
+            base,
+            peers::through(peers::tower_oauth2(signer), token),
+        ),
+        Case::new(
+            "rs256/oauth-rs",
+            "oauth-resource-server 0.4 validate",
+            base,
+            || oauth(&with_audience),
+        ),
+        Case::new(
+            "rs256/clerk-rs",
+            "clerk-rs 0.5 validate_jwt_with_key",
+            base,
+            || clerk(token),
+        ),
+        Case::new(
+            "rs256/layer",
+            "doorward, cache off, its layer",
+            base,
+            peers::through(AuthLayer::required(cold.clone()), token),
+        ),
+        Case::new("rs256/hit", "doorward, cached", base, || {
+            verify(&cached, token)
+        }),
+        Case::new(
+            "rs256/hit-remote",
+            "doorward, cached, fetched keys",
+            base,
+            || verify(&remote_cached, token),
+        ),
+        Case::new(
+            "rs256/hit-1000-issuers",
+            "doorward, cached, 1,000 issuers",
+            base,
+            || verify(&many_issuers_cached, token),
+        ),
+        Case::new(
+            "rs256/hit-1000-tokens",
+            "doorward, cached, 1,000 tokens in turn",
+            base,
+            || verify(&busy, turn.next().expect("endless")),
+        ),
     ];
     measure::measure(&mut cases, effort.rounds, effort.batch_us)
 }
@@ -122,8 +225,12 @@ fn narrow(signer: &Signer, ids: [&'static str; 5], effort: &Effort) -> Vec<Figur
         Case::new(authenticator, "doorward, cache off", base, || {
             cold.verify_blocking(token).expect("valid")
         }),
-        Case::new(plain, "jsonwebtoken 11 [aws_lc_rs] -> struct", base, || jsonwebtoken(token)),
-        Case::new(authorizer, "jwt-authorizer 0.15 check_auth", base, || jwt_authorizer(token)),
+        Case::new(plain, "jsonwebtoken 11 [aws_lc_rs] -> struct", base, || {
+            jsonwebtoken(token)
+        }),
+        Case::new(authorizer, "jwt-authorizer 0.15 check_auth", base, || {
+            jwt_authorizer(token)
+        }),
     ];
     measure::measure(&mut cases, effort.rounds, effort.batch_us)
 }
@@ -136,10 +243,30 @@ fn in_process(effort: &Effort) -> Vec<Figure> {
     let tower_oauth2 = http::hello().layer(peers::tower_oauth2(&signer));
     let base = "router/hello";
     let mut cases = vec![
-        Case::new(base, "hello, the header is ignored", base, http::call(http::hello(), &token)),
-        Case::new("router/hit", "hello behind doorward, cached", base, http::call(guarded(true), &token)),
-        Case::new("router/cold", "hello behind doorward, cache off", base, http::call(guarded(false), &token)),
-        Case::new("router/tower-oauth2", "hello behind tower-oauth2-resource-server", base, http::call(tower_oauth2, &token)),
+        Case::new(
+            base,
+            "hello, the header is ignored",
+            base,
+            http::call(http::hello(), &token),
+        ),
+        Case::new(
+            "router/hit",
+            "hello behind doorward, cached",
+            base,
+            http::call(guarded(true), &token),
+        ),
+        Case::new(
+            "router/cold",
+            "hello behind doorward, cache off",
+            base,
+            http::call(guarded(false), &token),
+        ),
+        Case::new(
+            "router/tower-oauth2",
+            "hello behind tower-oauth2-resource-server",
+            base,
+            http::call(tower_oauth2, &token),
+        ),
     ];
     measure::measure(&mut cases, effort.rounds, effort.batch_us)
 }
@@ -152,8 +279,18 @@ fn on_the_wire(effort: &Effort) -> Vec<Figure> {
     let base = "served/hello";
     let apps = vec![
         (base, "hello, the header is ignored", base, http::hello()),
-        ("served/hit", "hello behind doorward, cached", base, guarded(true)),
-        ("served/cold", "hello behind doorward, cache off", base, guarded(false)),
+        (
+            "served/hit",
+            "hello behind doorward, cached",
+            base,
+            guarded(true),
+        ),
+        (
+            "served/cold",
+            "hello behind doorward, cache off",
+            base,
+            guarded(false),
+        ),
     ];
     http::served(apps, &token, effort.served_rounds)
 }
@@ -172,8 +309,19 @@ fn row(section: &str, figure: &Figure) -> serde_json::Value {
 }
 
 fn print(section: &str, figures: &[Figure]) {
-    println!("\n{section:<52} {:>8} {:>8} {:>7} {:>8}", "µs", "min", "ratio", "over");
-    for Figure { name, us, minimum, ratio, over, .. } in figures {
+    println!(
+        "\n{section:<52} {:>8} {:>8} {:>7} {:>8}",
+        "µs", "min", "ratio", "over"
+    );
+    for Figure {
+        name,
+        us,
+        minimum,
+        ratio,
+        over,
+        ..
+    } in figures
+    {
         println!("{name:<52} {us:>8.2} {minimum:>8.2} {ratio:>7.2} {over:>+8.2}");
     }
 }

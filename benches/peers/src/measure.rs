@@ -24,7 +24,12 @@ impl<'c> Case<'c> {
                 black_box(once());
             }
         });
-        Self { id, name, base, run }
+        Self {
+            id,
+            name,
+            base,
+            run,
+        }
     }
 }
 
@@ -63,7 +68,10 @@ pub fn measure(cases: &mut [Case<'_>], rounds: usize, batch_us: f64) -> Vec<Figu
             }
         }
     }
-    let labels: Vec<_> = cases.iter().map(|case| (case.id, case.name, case.base)).collect();
+    let labels: Vec<_> = cases
+        .iter()
+        .map(|case| (case.id, case.name, case.base))
+        .collect();
     figures(&labels, &samples)
 }
 
@@ -72,9 +80,19 @@ pub fn figures(
     labels: &[(&'static str, &'static str, &'static str)],
     samples: &[Vec<f64>],
 ) -> Vec<Figure> {
-    let place = |id| labels.iter().position(|(own, ..)| *own == id).expect("the base is measured");
+    let place = |id| {
+        labels
+            .iter()
+            .position(|(own, ..)| *own == id)
+            .expect("the base is measured")
+    };
     let compare = |own: &[f64], base: &[f64], how: fn(f64, f64) -> f64| {
-        median(own.iter().zip(base).map(|(own, base)| how(*own, *base)).collect())
+        median(
+            own.iter()
+                .zip(base)
+                .map(|(own, base)| how(*own, *base))
+                .collect(),
+        )
     };
     labels
         .iter()
@@ -117,7 +135,10 @@ pub fn thread_cpu_ns() -> u64 {
 
 /// The time on one of the system's clocks.
 pub fn cpu_ns(clock: libc::clockid_t) -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: the pointer is to a live, writable timespec.
     let status = unsafe { libc::clock_gettime(clock, &raw mut time) };
     assert_eq!(status, 0, "the clock does not exist");

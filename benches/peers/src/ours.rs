@@ -19,8 +19,10 @@ pub fn verifier(signer: &Signer) -> Verifier {
     let source = KeySource::Static(keys);
     let mut issuer = Issuer::new(ISSUER, Audience::Any, source, algorithm.into());
     issuer.decoder = Decoder::Clerk;
-    issuer.authorized_parties =
-        AuthorizedParties { parties: vec![PARTY.to_owned()], rule: AzpRule::Require };
+    issuer.authorized_parties = AuthorizedParties {
+        parties: vec![PARTY.to_owned()],
+        rule: AzpRule::Require,
+    };
     Verifier::new(vec![issuer], Settings::default()).expect("a sound issuer")
 }
 
@@ -31,7 +33,9 @@ pub fn decide(verifier: &Verifier, token: &str, now: Timestamp) -> Outcome {
 
 /// The time, as the core wants it.
 pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970");
     Timestamp::from_secs_f64(since.as_secs_f64()).expect("before the year 10000")
 }
 
@@ -55,7 +59,10 @@ pub fn authenticator(issuers: Vec<IssuerConfig>, cache: bool) -> Authenticator {
 /// One issuer among `others` that sign nothing here.
 pub fn among_others(signer: &Signer, others: usize) -> Vec<IssuerConfig> {
     let stranger = |n| issuer(signer, &format!("https://tenant-{n}.example.com"), 0);
-    (0..others).map(stranger).chain([issuer(signer, ISSUER, 0)]).collect()
+    (0..others)
+        .map(stranger)
+        .chain([issuer(signer, ISSUER, 0)])
+        .collect()
 }
 
 /// One issuer whose keys are learned over HTTP, fetched already.
@@ -71,7 +78,10 @@ pub fn remote(signer: &Signer, cache: bool) -> Authenticator {
 /// Answers every request with `body`, until the process ends.
 fn serve(body: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
-    let url = format!("http://{}/jwks.json", listener.local_addr().expect("its address"));
+    let url = format!(
+        "http://{}/jwks.json",
+        listener.local_addr().expect("its address")
+    );
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let mut request = [0; 4096];

@@ -69,7 +69,11 @@ pub fn jsonwebtoken(signer: &Signer) -> impl Fn(&str) -> Session {
     let mut validation = Validation::new(algorithm);
     validation.set_issuer(&[ISSUER]);
     validation.validate_nbf = true;
-    move |token| jsonwebtoken::decode::<Session>(token, &key, &validation).expect("valid").claims
+    move |token| {
+        jsonwebtoken::decode::<Session>(token, &key, &validation)
+            .expect("valid")
+            .claims
+    }
 }
 
 /// jwt-authorizer 0.15, with a key at hand.
@@ -98,7 +102,10 @@ pub fn oauth_resource_server(signer: &Signer) -> impl Fn(&str) -> usize {
         allow_unscoped_tokens: true,
         ..OAuthConfig::default()
     };
-    let resolved = config.resolve(KeyNaming::Dotted("bench")).expect("sound").expect("enabled");
+    let resolved = config
+        .resolve(KeyNaming::Dotted("bench"))
+        .expect("sound")
+        .expect("enabled");
     let validator = OAuthValidator::builder(&resolved)
         .initial_jwks(&signer.jwks())
         .build()
@@ -114,7 +121,9 @@ pub fn tower_oauth2(signer: &Signer) -> OAuth2ResourceServerLayer<Body, DefaultC
         .claims_validation(spec)
         .build()
         .expect("a tenant");
-    let server = OAuth2ResourceServer::<DefaultClaims>::builder().add_tenant(tenant).build();
+    let server = OAuth2ResourceServer::<DefaultClaims>::builder()
+        .add_tenant(tenant)
+        .build();
     ready(server).expect("a server").into_layer()
 }
 
@@ -129,7 +138,11 @@ where
     move || {
         let request = crate::http::request(Some(&value));
         let response = ready(service.call(request)).expect("infallible");
-        assert!(response.status().is_success(), "refused: {}", response.status());
+        assert!(
+            response.status().is_success(),
+            "refused: {}",
+            response.status()
+        );
     }
 }
 

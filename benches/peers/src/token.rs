@@ -27,7 +27,9 @@ pub enum Signer {
 
 impl Signer {
     pub fn rs256() -> Self {
-        Self::Rs256(Box::new(RsaKeyPair::generate(KeySize::Rsa2048).expect("a key")))
+        Self::Rs256(Box::new(
+            RsaKeyPair::generate(KeySize::Rsa2048).expect("a key"),
+        ))
     }
 
     pub fn es256() -> Self {
@@ -89,10 +91,15 @@ impl Signer {
 
     /// This key among `others` that no token names, in documents of 400 keys.
     pub fn jwks_among(&self, others: usize) -> Vec<String> {
-        let strangers: Vec<Value> =
-            (0..others).map(|n| self.jwk(&format!("another-key-{n}"))).collect();
+        let strangers: Vec<Value> = (0..others)
+            .map(|n| self.jwk(&format!("another-key-{n}")))
+            .collect();
         let document = |keys: &[Value]| json!({ "keys": keys }).to_string();
-        strangers.chunks(400).map(document).chain([self.jwks()]).collect()
+        strangers
+            .chunks(400)
+            .map(document)
+            .chain([self.jwks()])
+            .collect()
     }
 
     /// A session token. `nonce` tells tokens apart; an `audience` takes room from the padding.
@@ -101,7 +108,11 @@ impl Signer {
             json!({"alg": self.algorithm(), "cat": "cl_B7d4PD111AAA", "kid": KID, "typ": "JWT"});
         let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode_to_string(bytes);
         let payload = payload(nonce, audience);
-        let input = format!("{}.{}", text(header.to_string().as_bytes()), text(payload.as_bytes()));
+        let input = format!(
+            "{}.{}",
+            text(header.to_string().as_bytes()),
+            text(payload.as_bytes())
+        );
         let signature = self.sign(input.as_bytes());
         format!("{input}.{}", text(&signature))
     }
@@ -111,17 +122,25 @@ impl Signer {
         match self {
             Self::Rs256(key) => {
                 let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &random, input, &mut signature).expect("a signature");
+                key.sign(&RSA_PKCS1_SHA256, &random, input, &mut signature)
+                    .expect("a signature");
                 signature
             }
-            Self::Es256(key) => key.sign(&random, input).expect("a signature").as_ref().to_vec(),
+            Self::Es256(key) => key
+                .sign(&random, input)
+                .expect("a signature")
+                .as_ref()
+                .to_vec(),
             Self::EdDsa(key) => key.sign(input).as_ref().to_vec(),
         }
     }
 }
 
 fn payload(nonce: u32, audience: Option<&str>) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs();
     let mut claims = json!({
         "azp": PARTY,
         "email": "grace.hopper@example.com",
