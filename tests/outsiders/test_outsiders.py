@@ -7,6 +7,7 @@ changes. `README.md` says why we answer as we do.
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import time
 from collections.abc import Iterator
@@ -300,6 +301,30 @@ def test_clerk_and_we_see_the_same_caller(name: str) -> None:
     # Python gives the role as the token spells it: bare in version 2, with its prefix in version 1.
     assert payload.get("org_role") == us.raw_role
     assert sorted(payload.get("org_permissions") or []) == sorted(us.permissions)
+
+
+def test_clerk_and_we_unpack_the_same_permissions() -> None:
+    """Fifty members of organizations with up to six features and forty permission names."""
+    chance = random.Random("doorward")
+    features = [f"feature{n}" for n in range(6)]
+    names = [f"may{n}" for n in range(40)]
+    tokens = []
+    for _ in range(50):
+        granted = {
+            f"org:{chance.choice(features)}:{chance.choice(names)}"
+            for _ in range(chance.randrange(60))
+        }
+        # Of users alone is none: Node would lose its place.
+        plans = [f"{chance.choice(['o', 'ou', 'uo'])}:{name}" for name in features]
+        organization = {**ORG, "permissions": chance.sample(sorted(granted), len(granted))}
+        tokens.append(clerk_instance().mint(ttl=600, org=organization, features=plans))
+    for token, theirs in zip(tokens, clerk_node([bearer(t) for t in tokens]), strict=True):
+        us, payload = ours(bearer(token)), clerk_python(bearer(token))
+        assert isinstance(us, Identity)
+        assert isinstance(payload, dict)
+        assert us.flags == ()
+        assert list(us.permissions) == payload.get("org_permissions", [])
+        assert list(us.permissions) == theirs["orgPermissions"]
 
 
 def test_clerks_verify_token_reads_our_claims() -> None:
