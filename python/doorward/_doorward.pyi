@@ -200,6 +200,9 @@ class Authenticator:
     def token(self, head: Any) -> str:
         """The bearer token the request presents, unverified. For compatibility layers; never log it."""
 
+    def permit(self, policy: Policy, identity: Identity) -> None:
+        """As `Policy.permit`, and the refusal explains itself if this authenticator's refusals do."""
+
     def refresh(self) -> None:
         """Fetches every remote key set now (warm-up). Blocks."""
     def __repr__(self) -> str: ...

@@ -90,7 +90,7 @@ class AuthMiddleware:
             return None if self.optional and found.absent else found
         if self.policy is not None:
             try:
-                self.policy.permit(found)
+                self.auth.permit(self.policy, found)
             except Rejection as rejection:
                 report(rejection)
                 return rejection.with_traceback(None)

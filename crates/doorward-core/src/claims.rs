@@ -1,5 +1,6 @@
 //! The claims set of a token (RFC 7519 §4, RFC 9068 §2.2, RFC 8693 §4.1), before and after its signature is known.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserializer as _;
@@ -83,7 +84,7 @@ pub(crate) struct ProviderClaims<'a> {
 /// A claim that ought to be an object with string members.
 #[derive(Default)]
 pub(crate) struct Nested<'a> {
-    members: Vec<(String, Field<'a>)>,
+    members: Vec<(Cow<'a, str>, Field<'a>)>,
     /// What it is instead, if it is no object.
     wrong: Option<&'static str>,
 }
@@ -303,7 +304,10 @@ impl<'de> Visitor<'de> for ParsedVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parsed<'de>, A::Error> {
-        let mut claims = Parsed::default();
+        let mut claims = Parsed {
+            names: Names::roomy(),
+            ..Parsed::default()
+        };
         while let Some(Name(name)) = map.next_key()? {
             let slot = match &*name {
                 "iss" => &mut claims.iss,
@@ -374,9 +378,9 @@ impl<'de> Visitor<'de> for NestedSeed {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Nested<'de>, A::Error> {
-        let mut members = Vec::new();
+        let mut members = Vec::with_capacity(5);
         json::members(map, 1, |name, value| {
-            members.push((name.to_owned(), value));
+            members.push((name.clone(), value));
             Ok(())
         })?;
         Ok(Nested {
@@ -424,12 +428,12 @@ impl Nested<'_> {
     }
 }
 
-/// The items of a list that may be spelled as one comma-separated string.
-pub(crate) fn comma_list<'f>(field: &'f Field<'_>) -> Vec<&'f str> {
-    match field.text() {
-        None | Some("") => Vec::new(),
-        Some(text) => text.split(',').map(str::trim).collect(),
+/// The items of a list that is spelled as one comma-separated string.
+pub(crate) fn split(list: &str) -> Vec<&str> {
+    if list.is_empty() {
+        return Vec::new();
     }
+    list.split(',').map(str::trim).collect()
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 //! Clerk: session tokens of version 1 and 2, the category tag in the header, the prefixes of opaque tokens, and the
 //! packed permissions of version 2.
 
+use std::sync::OnceLock;
+
 use crate::claims::{self, ProviderClaims};
 use crate::json::Field;
 use crate::kind::TokenKind;
 
 /// How to read an issuer's tokens beyond the registered claims.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[non_exhaustive]
 pub enum Decoder {
     /// RFC 7519 and RFC 9068, nothing else.
@@ -30,13 +32,21 @@ impl Decoder {
         subject: Option<&str>,
     ) -> Option<TokenKind> {
         // RFC 7515 §4.1.9: `application/` may be left out, and media types ignore case.
-        let typ = typ.map(|typ| typ.to_ascii_lowercase());
-        let by_type = match typ
-            .as_deref()
-            .map(|typ| typ.strip_prefix("application/").unwrap_or(typ))
-        {
-            None | Some("jwt") => TokenKind::Session,
-            Some("at+jwt") => TokenKind::Oauth,
+        let is = |typ: &str, name: &str| {
+            let media = typ
+                .get(..APPLICATION.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(APPLICATION));
+            let bare = if media {
+                &typ[APPLICATION.len()..]
+            } else {
+                typ
+            };
+            bare.eq_ignore_ascii_case(name)
+        };
+        let by_type = match typ {
+            None => TokenKind::Session,
+            Some(typ) if is(typ, "jwt") => TokenKind::Session,
+            Some(typ) if is(typ, "at+jwt") => TokenKind::Oauth,
             Some(_) => return None,
         };
         match self {
@@ -82,6 +92,8 @@ impl Decoder {
     }
 }
 
+const APPLICATION: &str = "application/";
+
 /// Clerk's category tags in the protected header; the last one says that the instance has opted out.
 const CATEGORIES: [(&str, Option<TokenKind>); 4] = [
     ("cl_B7d4PD111AAA", Some(TokenKind::Session)),
@@ -104,12 +116,81 @@ pub(crate) struct Membership {
     pub(crate) organization_id: Option<String>,
     pub(crate) organization_slug: Option<String>,
     pub(crate) raw_role: Option<String>,
-    pub(crate) permissions: Vec<String>,
-    pub(crate) features: Vec<String>,
-    pub(crate) plans: Vec<String>,
+    /// The lists, as the token packs them.
+    packed: Packed,
+    /// The lists, unpacked when somebody first asks.
+    lists: OnceLock<Lists>,
     /// Minutes since the first and the second factor were verified, -1 for a factor that is not enrolled.
     pub(crate) factor_age: Option<[i64; 2]>,
-    pub(crate) flags: Vec<&'static str>,
+    flags: Vec<&'static str>,
+}
+
+/// A token's lists before anybody has asked for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Packed {
+    features: String,
+    plans: String,
+    /// Version 2: the names and the masks. Version 1: the list itself.
+    permissions: Option<PackedPermissions>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum PackedPermissions {
+    Masks { names: String, masks: String },
+    List(Vec<String>),
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Lists {
+    permissions: Vec<String>,
+    features: Vec<String>,
+    plans: Vec<String>,
+    flags: Vec<&'static str>,
+}
+
+impl Membership {
+    pub(crate) fn permissions(&self) -> &[String] {
+        &self.lists().permissions
+    }
+
+    pub(crate) fn features(&self) -> &[String] {
+        &self.lists().features
+    }
+
+    pub(crate) fn plans(&self) -> &[String] {
+        &self.lists().plans
+    }
+
+    pub(crate) fn flags(&self) -> &[&'static str] {
+        &self.lists().flags
+    }
+
+    /// Most requests never ask, so verifying does not pay for it.
+    fn lists(&self) -> &Lists {
+        self.lists.get_or_init(|| {
+            let owned = |list: &str| claims::split(list).into_iter().map(str::to_owned).collect();
+            let mut flags = self.flags.clone();
+            let permissions = match &self.packed.permissions {
+                None => Vec::new(),
+                Some(PackedPermissions::List(list)) => list.clone(),
+                Some(PackedPermissions::Masks { names, masks }) => {
+                    let features = claims::split(&self.packed.features);
+                    let unpacked = unpack(&features, &claims::split(names), &claims::split(masks));
+                    unpacked.unwrap_or_else(|| {
+                        flags.push(MISALIGNED);
+                        Vec::new()
+                    })
+                }
+            };
+            let (features, plans) = (owned(&self.packed.features), owned(&self.packed.plans));
+            Lists {
+                permissions,
+                features,
+                plans,
+                flags,
+            }
+        })
+    }
 }
 
 /// The packed permissions did not line up with the features, so none were granted.
@@ -129,10 +210,11 @@ fn version_1(claims: &ProviderClaims<'_>) -> Membership {
     membership.raw_role = text(&claims.org_role, &mut membership.flags);
     match &claims.org_permissions {
         Field::List(list) => {
-            membership.permissions = list
+            let list = list
                 .iter()
                 .map(|permission| permission.clone().into_owned())
                 .collect();
+            membership.packed.permissions = Some(PackedPermissions::List(list));
         }
         Field::Absent => {}
         _ => membership.flags.push(MALFORMED),
@@ -140,21 +222,19 @@ fn version_1(claims: &ProviderClaims<'_>) -> Membership {
     if membership.organization_id.is_none() {
         // A role or permission without its organization means nothing.
         membership.raw_role = None;
-        membership.permissions.clear();
+        membership.packed.permissions = None;
     }
     membership
 }
 
 fn version_2(claims: &ProviderClaims<'_>) -> Membership {
-    let owned = |field| {
-        claims::comma_list(field)
-            .into_iter()
-            .map(str::to_owned)
-            .collect()
-    };
+    let owned = |field: &Field<'_>| field.text().unwrap_or_default().to_owned();
     let mut membership = Membership {
-        features: owned(&claims.fea),
-        plans: owned(&claims.pla),
+        packed: Packed {
+            features: owned(&claims.fea),
+            plans: owned(&claims.pla),
+            permissions: None,
+        },
         factor_age: factor_age(&claims.fva),
         ..Membership::default()
     };
@@ -181,14 +261,8 @@ fn version_2(claims: &ProviderClaims<'_>) -> Membership {
     if names.is_absent() && masks.is_absent() {
         return membership;
     }
-    match unpack(
-        &claims::comma_list(&claims.fea),
-        &claims::comma_list(names),
-        &claims::comma_list(masks),
-    ) {
-        Some(permissions) => membership.permissions = permissions,
-        None => membership.flags.push(MISALIGNED),
-    }
+    let (names, masks) = (owned(names), owned(masks));
+    membership.packed.permissions = Some(PackedPermissions::Masks { names, masks });
     membership
 }
 
@@ -342,8 +416,7 @@ mod tests {
             ("o:a", long.as_str(), power_70.as_str(), "a:p70"),
             ("o:a", "p0", wide.as_str(), ""),
         ] {
-            let [fea, per, fpm] = [fea, per, fpm].map(|text| Field::Text(text.into()));
-            let [fea, per, fpm] = [&fea, &per, &fpm].map(claims::comma_list);
+            let [fea, per, fpm] = [fea, per, fpm].map(claims::split);
             assert_eq!(unpack(&fea, &per, &fpm), Some(list(expected)));
         }
     }

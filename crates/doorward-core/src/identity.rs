@@ -119,7 +119,7 @@ impl Identity {
 
     /// The permissions: in the active organization (`org:<feature>:<permission>`), or the provider's own list.
     pub fn permissions(&self) -> &[String] {
-        match self.0.membership.permissions.as_slice() {
+        match self.0.membership.permissions() {
             [] => &self.0.claims.permissions,
             permissions => permissions,
         }
@@ -132,12 +132,12 @@ impl Identity {
 
     /// Features of the user's and the organization's plans, `o:<feature>` or `u:<feature>`.
     pub fn features(&self) -> &[String] {
-        &self.0.membership.features
+        self.0.membership.features()
     }
 
     /// Plans of the user and the organization, `o:<plan>` or `u:<plan>`.
     pub fn plans(&self) -> &[String] {
-        &self.0.membership.plans
+        self.0.membership.plans()
     }
 
     /// Who acts for the subject, if somebody else does.
@@ -186,7 +186,7 @@ impl Identity {
     /// What was odd about the token although it is valid: `permissions_misaligned`, `organization_malformed`,
     /// `organization_claims_ignored`.
     pub fn flags(&self) -> &[&'static str] {
-        &self.0.membership.flags
+        self.0.membership.flags()
     }
 
     /// Which keys verified it.

@@ -131,7 +131,7 @@ impl<'de> Visitor<'de> for FieldSeed {
 pub(crate) fn members<'de, A: MapAccess<'de>>(
     mut map: A,
     depth: u8,
-    mut each: impl FnMut(&str, Field<'de>) -> Result<(), A::Error>,
+    mut each: impl FnMut(&Cow<'de, str>, Field<'de>) -> Result<(), A::Error>,
 ) -> Result<(), A::Error> {
     let inner = deeper(depth)?;
     let mut names = Names::default();
@@ -155,6 +155,8 @@ pub(crate) fn deeper<E: Error>(depth: u8) -> Result<FieldSeed, E> {
 /// The names an object has had so far: a short list first, a hash set when the object grows long.
 #[derive(Default)]
 pub(crate) struct Names<'a> {
+    /// One bit for each (length, last letter) so far: most names are new by this alone.
+    sieve: u64,
     few: Vec<Cow<'a, str>>,
     many: HashSet<Cow<'a, str>>,
 }
@@ -162,14 +164,25 @@ pub(crate) struct Names<'a> {
 impl<'a> Names<'a> {
     const FEW: usize = 24;
 
+    /// For an object that is likely to have many members.
+    pub(crate) fn roomy() -> Self {
+        Self {
+            few: Vec::with_capacity(Self::FEW),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn insert<E: Error>(&mut self, name: Cow<'a, str>) -> Result<(), E> {
         if name.starts_with("$serde_json::private::") {
             return Err(E::custom(
                 "a member name that is reserved by a JSON library",
             ));
         }
-        let repeated =
-            self.few.contains(&name) || (!self.many.is_empty() && self.many.contains(&name));
+        let last = name.as_bytes().last().copied().unwrap_or_default();
+        let bit = 1 << (name.len() ^ usize::from(last)) % 64;
+        let perhaps = self.sieve & bit != 0;
+        self.sieve |= bit;
+        let repeated = perhaps && self.contains(&name);
         if repeated {
             return Err(E::custom(format_args!(
                 "the member name {:?} is repeated",
@@ -185,7 +198,8 @@ impl<'a> Names<'a> {
     }
 
     pub(crate) fn contains(&self, name: &str) -> bool {
-        self.few.iter().any(|known| known == name) || self.many.contains(name)
+        self.few.iter().any(|known| known == name)
+            || (!self.many.is_empty() && self.many.contains(name))
     }
 }
 

@@ -244,7 +244,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawHeader<'de>, A::Error> {
         let mut header = RawHeader::default();
         json::members(map, 0, |name, value| {
-            match name {
+            match &**name {
                 "alg" => header.alg = value,
                 "kid" => header.kid = value,
                 "typ" => header.typ = value,

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use crate::claims::{Claims, Parsed, Unverified};
 use crate::credential::{self, Credential, Place, RequestHead};
+use crate::decoders::Decoder;
 use crate::facts::{Facts, Known, Lookup};
 use crate::identity::{Identity, Provenance};
 use crate::issuer::{
@@ -22,6 +23,8 @@ pub struct Verifier {
     issuers: Vec<Issuer>,
     by_name: HashMap<String, IssuerId>,
     pinned_by_keys: Option<IssuerId>,
+    /// Each decoder that is in use, once.
+    decoders: Vec<Decoder>,
     settings: Settings,
 }
 
@@ -95,10 +98,14 @@ impl Verifier {
                 return Err(format!("issuer {label}: it is configured twice"));
             }
         }
+        let mut decoders: Vec<Decoder> = issuers.iter().map(|issuer| issuer.decoder).collect();
+        decoders.sort_unstable();
+        decoders.dedup();
         Ok(Self {
             issuers,
             by_name,
             pinned_by_keys,
+            decoders,
             settings,
         })
     }
@@ -207,9 +214,9 @@ impl Verifier {
     /// Tells opaque tokens by their prefix. Nobody here can verify one: that takes the issuer's word.
     fn not_opaque(&self, token: &str) -> Result<(), Rejection> {
         let kind = self
-            .issuers
+            .decoders
             .iter()
-            .find_map(|issuer| issuer.decoder.opaque_kind(token));
+            .find_map(|decoder| decoder.opaque_kind(token));
         match kind {
             None => Ok(()),
             Some(kind) if self.settings.accepts.contains(kind) => Err(Rejection::new(

@@ -15,7 +15,7 @@ use pyo3::types::PyType;
 use crate::head::{Head, token_text};
 use crate::identity::Identity;
 use crate::issuer::{Issuer, audience, one_or_many, set_keys};
-use crate::policy::kinds;
+use crate::policy::{Policy, kinds};
 use crate::refusal::{config_error, raise};
 
 /// A verifier with a memory, a fetcher and a clock.
@@ -174,6 +174,12 @@ impl Authenticator {
     fn verify(&self, token: &Bound<'_, PyAny>) -> PyResult<Identity> {
         let text = token_text(token)?;
         self.blocking(token.py(), || self.engine.try_verify(&text))
+    }
+
+    /// Raises `Rejection` unless the identity satisfies the policy, in the way this authenticator's refusals speak.
+    fn permit(&self, py: Python<'_>, policy: &Policy, identity: &Identity) -> PyResult<()> {
+        let permitted = policy.engine.permit(&identity.engine);
+        permitted.map_err(|rejection| raise(py, &self.engine.refuse(rejection)))
     }
 
     /// The bearer token a request presents, unverified.

@@ -59,11 +59,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Identity {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(parts
-            .extensions
-            .get::<doorward_core::Identity>()
-            .cloned()
-            .map(Self))
+        Ok(crate::tower::identity(&parts.extensions).cloned().map(Self))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A [`tower`](https://docs.rs/tower) layer for any HTTP service.
 //!
-//! It lends the request's head to the [`Authenticator`], puts the [`Identity`] into the request's extensions, or
+//! It lends the request's head to the [`Authenticator`], puts an [`Admission`] with the [`Identity`] into the request's extensions, or
 //! renders the refusal. It decides nothing itself.
 
 use std::fmt;
@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use doorward_core::{Identity, Policy, Rejection, RequestHead};
 use http::header::ACCESS_CONTROL_REQUEST_METHOD;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -28,7 +28,7 @@ impl RequestHead for Head<'_> {
     }
 }
 
-/// What the layer found out about a request, in its extensions. Its [`Identity`] is there by itself, too.
+/// What the layer found out about a request, in its extensions; see [`identity`].
 #[derive(Clone, Debug)]
 pub struct Admission {
     /// Who is calling; `None` if nobody said so and that is allowed.
@@ -158,7 +158,7 @@ where
         };
         match self.layer.admit(verdict) {
             Ok(admission) => {
-                insert(&mut request, admission);
+                request.extensions_mut().insert(admission);
                 State::Inner {
                     future: self.inner.call(request),
                 }
@@ -190,7 +190,7 @@ impl<S> Auth<S> {
             let verdict = layer.auth.authenticate(&Head(&headers)).await;
             match layer.admit(verdict) {
                 Ok(admission) => {
-                    insert(&mut request, admission);
+                    request.extensions_mut().insert(admission);
                     inner.call(request).await
                 }
                 Err(rejection) => Ok(refuse(&rejection)),
@@ -203,12 +203,9 @@ impl<S> Auth<S> {
     }
 }
 
-fn insert<B>(request: &mut Request<B>, admission: Admission) {
-    let extensions = request.extensions_mut();
-    if let Some(identity) = &admission.identity {
-        extensions.insert(identity.clone());
-    }
-    extensions.insert(admission);
+/// Who is calling, as the layer around a service found out; `None` without a layer, or if nobody said so.
+pub fn identity(extensions: &Extensions) -> Option<&Identity> {
+    extensions.get::<Admission>()?.identity.as_ref()
 }
 
 /// Renders a refusal.
