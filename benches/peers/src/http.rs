@@ -34,6 +34,16 @@ pub fn hello() -> Router {
     Router::new().route("/", get(async || "hello"))
 }
 
+/// A handler that checks one signature and nothing else, the least that a server without a memory
+/// can do.
+pub fn hello_after(check: impl Fn() + Clone + Send + Sync + 'static) -> Router {
+    let handler = move || {
+        check();
+        std::future::ready("hello")
+    };
+    Router::new().route("/", get(handler))
+}
+
 /// The value of an `Authorization` header.
 pub fn authorization(token: &str) -> HeaderValue {
     HeaderValue::try_from(format!("Bearer {token}")).expect("a header value")

@@ -241,6 +241,7 @@ fn in_process(effort: &Effort) -> Vec<Figure> {
     let auth = |cache| ours::authenticator(vec![ours::issuer(&signer, ISSUER, 0)], cache);
     let guarded = |cache| http::hello().layer(AuthLayer::required(auth(cache)));
     let tower_oauth2 = http::hello().layer(peers::tower_oauth2(&signer));
+    let raw = http::hello_after(raw_check(&signer, &token));
     let base = "router/hello";
     let mut cases = vec![
         Case::new(
@@ -262,6 +263,12 @@ fn in_process(effort: &Effort) -> Vec<Figure> {
             http::call(guarded(false), &token),
         ),
         Case::new(
+            "router/raw",
+            "hello that checks the raw signature",
+            base,
+            http::call(raw, &token),
+        ),
+        Case::new(
             "router/tower-oauth2",
             "hello behind tower-oauth2-resource-server",
             base,
@@ -276,6 +283,7 @@ fn on_the_wire(effort: &Effort) -> Vec<Figure> {
     let token = signer.token(0, None);
     let auth = |cache| ours::authenticator(vec![ours::issuer(&signer, ISSUER, 0)], cache);
     let guarded = |cache| http::hello().layer(AuthLayer::required(auth(cache)));
+    let raw = http::hello_after(raw_check(&signer, &token));
     let base = "served/hello";
     let apps = vec![
         (base, "hello, the header is ignored", base, http::hello()),
@@ -291,8 +299,20 @@ fn on_the_wire(effort: &Effort) -> Vec<Figure> {
             base,
             guarded(false),
         ),
+        (
+            "served/raw",
+            "hello that checks the raw signature",
+            base,
+            raw,
+        ),
     ];
     http::served(apps, &token, effort.served_rounds)
+}
+
+fn raw_check(signer: &Signer, token: &str) -> impl Fn() + Clone + Send + Sync + 'static {
+    let public = std::sync::Arc::new(signer.public());
+    let (input, signature) = token::parts(token);
+    move || public.verify_sig(&input, &signature).expect("valid")
 }
 
 fn row(section: &str, figure: &Figure) -> serde_json::Value {
