@@ -77,9 +77,9 @@ class _Door(SecurityBase):
             return found
         try:
             for policy in self._policies:
-                policy.permit(found)
+                self.auth.permit(policy, found)
             if security_scopes.scopes:
-                self._demanded(tuple(security_scopes.scopes)).permit(found)
+                self.auth.permit(self._demanded(tuple(security_scopes.scopes)), found)
         except Rejection as rejection:
             report(rejection)
             return rejection
