@@ -339,6 +339,7 @@ def fastapi(rounds: int, requests: int) -> list[dict[str, Any]]:
     request = head(key.token())
     modes = {
         "fastapi/open": "FastAPI without auth, header ignored",
+        "fastapi/noop": "FastAPI behind a middleware that does nothing",
         "fastapi/hit": "FastAPI behind AuthMiddleware, cached",
         "fastapi/cold": "FastAPI behind AuthMiddleware, cache off",
     }
@@ -409,7 +410,16 @@ def serve(mode: str, port: int, pem: str) -> None:
     async def hello() -> dict[str, str]:
         return {"hello": "world"}
 
-    if mode != "open":
+    class Nothing:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await self.app(scope, receive, send)
+
+    if mode == "noop":
+        app.add_middleware(Nothing)
+    elif mode != "open":
         auth = Authenticator.clerk(
             issuer=ISSUER,
             jwt_key=pem,
@@ -449,7 +459,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description="Measures one verification in Python.")
     arguments.add_argument("--json", action="store_true", help="print for machines")
     arguments.add_argument("--quick", action="store_true", help="measure less")
-    arguments.add_argument("--serve", choices=["open", "hit", "cold"], help=argparse.SUPPRESS)
+    arguments.add_argument(
+        "--serve", choices=["open", "noop", "hit", "cold"], help=argparse.SUPPRESS
+    )
     arguments.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = arguments.parse_args()
     if options.serve:
