@@ -30,8 +30,8 @@ check: tools $(VENV)/.installed ## Formatting, lints, types, documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features --locked --quiet
-	$(VENV)/bin/ruff format --check --quiet python examples benches
-	$(VENV)/bin/ruff check --quiet python examples benches
+	$(VENV)/bin/ruff format --check --quiet python examples benches tests/outsiders
+	$(VENV)/bin/ruff check --quiet python examples benches tests/outsiders
 
 .PHONY: test-rust
 test-rust: tools ## Rust: unit, property, vector, fault and end-to-end tests, and the examples in the documentation
@@ -68,8 +68,8 @@ build: tools $(VENV)/.installed ## Build the command line, the examples and the 
 .PHONY: fmt
 fmt: $(VENV)/.installed ## Format everything
 	cargo fmt --all
-	$(VENV)/bin/ruff format python examples benches
-	$(VENV)/bin/ruff check --fix python examples benches
+	$(VENV)/bin/ruff format python examples benches tests/outsiders
+	$(VENV)/bin/ruff check --fix python examples benches tests/outsiders
 
 .PHONY: docs
 docs: build ## Rewrite the generated documents

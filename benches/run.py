@@ -164,7 +164,7 @@ def show(rows: list[Row]) -> None:
 def show_targets(verdicts: list[Row]) -> None:
     print(f"\n{'target':<40} {'limit':>8} {'measured':>9}")
     for verdict in verdicts:
-        mark = "✗" if verdict["verdict"] == "MISSED" else "✓"
+        mark = {"met": "✓", "MISSED": "✗"}.get(verdict["verdict"], "≈")
         note = "" if verdict["verdict"] == "met" else f"  {verdict['verdict']}"
         line = f"{verdict['target']:<40} {verdict['limit']:>8} {verdict['value']:>9.2f}"
         print(f"{line} {mark}{note}")

@@ -1,7 +1,8 @@
 """Doorward's demonstration: an issuer, two protected APIs, and every verdict.
 
-`make demo` builds what this needs and runs it. With DEMO=once it ends after the walk, with status 0 only if every
-verdict was as expected; otherwise it stays up until Ctrl-C. It needs nothing but Python's standard library.
+`make demo` builds what this needs and runs it. With DEMO=once it ends after the walk, with status
+0 only if every verdict was as expected; otherwise it stays up until Ctrl-C. It needs nothing but
+Python's standard library.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ class Walk:
             self.wrong += not right
             label = f"{title:<28.28} {method + ' ' + path:<17.17}" if position == 0 else ""
             colour = "32" if answer.status == 200 else "33" if right else "31"
-            shown = answer.reason or "–"
+            shown = answer.reason or "-"
             mark = "" if right else paint("31", f"  expected {status} {reason}")
             cells = f"{label:<46} {api.name:<8} " + paint(colour, f"{answer.status:<7} {shown:<27}")
             print(f"{cells} {answer.micros:>7.0f}{mark}")
@@ -132,9 +133,14 @@ class Walk:
 
 
 def start(stack: ExitStack, command: list[str], environment: dict[str, str]) -> dict:
-    """Starts a server that prints one line of JSON when it listens, and ends it with the demonstration."""
+    """Starts a server that prints a line of JSON once it listens; it ends with the demonstration."""
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
     def end() -> None:
@@ -156,7 +162,12 @@ def start(stack: ExitStack, command: list[str], environment: dict[str, str]) -> 
 def walk(issuer: Issuer, apis: list[Api]) -> int:
     steps = Walk(apis)
     editor = {"id": "org_1", "slug": "acme", "role": "editor", "permissions": ["org:posts:read"]}
-    admin = {"id": "org_1", "slug": "acme", "role": "admin", "permissions": ["org:posts:read", "org:posts:delete"]}
+    admin = {
+        "id": "org_1",
+        "slug": "acme",
+        "role": "admin",
+        "permissions": ["org:posts:read", "org:posts:delete"],
+    }
     good = issuer.mint(sub="user_ada", ttl=600)
     delete = {"method": "DELETE", "path": "/posts/7"}
 
@@ -168,7 +179,9 @@ def walk(issuer: Issuer, apis: list[Api]) -> int:
     steps.step("wrong party", 401, "party_mismatch", token=issuer.mint(azp="https://evil.example"))
     oauth = issuer.mint(kind="oauth", client_id="client_1", scopes=["profile"])
     steps.step("OAuth token, session route", 401, "token_kind_not_accepted", token=oauth)
-    steps.step("missing permission", 403, "permission_required", token=issuer.mint(org=editor), **delete)
+    steps.step(
+        "missing permission", 403, "permission_required", token=issuer.mint(org=editor), **delete
+    )
     steps.step("admin allowed", 200, token=issuer.mint(org=admin), **delete)
 
     before = issuer.fetches()
@@ -186,13 +199,16 @@ def walk(issuer: Issuer, apis: list[Api]) -> int:
     forged = [issuer.mint(defect="unknown_kid") for _ in range(FLOOD)]
     begin = time.perf_counter()
     refused = sum(
-        api.ask("GET", "/me", {"authorization": f"Bearer {token}"}).status == 401 for token in forged for api in apis
+        api.ask("GET", "/me", {"authorization": f"Bearer {token}"}).status == 401
+        for token in forged
+        for api in apis
     )
     spent = (time.perf_counter() - begin) * 1e6 / (FLOOD * len(apis))
     fetched = issuer.fetches() - before
     steps.step("forged kid flood, the last", 401, "key_unknown", token=forged[-1])
     steps.note(
-        f"{refused} of {FLOOD * len(apis)} forged tokens refused, {spent:.0f} µs each, {fetched} key fetches in all",
+        f"{refused} of {FLOOD * len(apis)} forged tokens refused, {spent:.0f} µs each, "
+        f"{fetched} key fetches in all",
         right=refused == FLOOD * len(apis) and fetched <= len(apis),
     )
     print("─" * 100)
@@ -203,10 +219,16 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with ExitStack() as stack:
         doorward = str(BINARIES / "doorward")
-        found = start(stack, [doorward, "--json", "dev", "--issuer-only", "--port", "0"], dict(os.environ))
+        found = start(
+            stack, [doorward, "--json", "dev", "--issuer-only", "--port", "0"], dict(os.environ)
+        )
         issuer = Issuer(found["issuer"], found["publishable_key"])
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("CLERK_", "DOORWARD_"))},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("CLERK_", "DOORWARD_"))
+            },
             "CLERK_PUBLISHABLE_KEY": issuer.publishable_key,
             "CLERK_AUTHORIZED_PARTIES": FRONTEND,
             "DOORWARD_EXPLAIN": "true",
@@ -218,9 +240,18 @@ def main() -> int:
             Api("axum", start(stack, [str(BINARIES / "examples" / "axum")], environment)["url"]),
         ]
         print(paint("1", "Doorward: one issuer, two APIs, every verdict"))
-        print(paint("2", "µs is the whole HTTP round trip as this script sees it; the hint stands below a refusal\n"))
+        print(
+            paint(
+                "2",
+                "µs is the HTTP round trip as this script sees it; the hint stands below a refusal\n",
+            )
+        )
         wrong = walk(issuer, apis)
-        print(paint("32", "every verdict as expected") if not wrong else paint("31", f"{wrong} verdicts were wrong"))
+        print(
+            paint("32", "every verdict as expected")
+            if not wrong
+            else paint("31", f"{wrong} verdicts were wrong")
+        )
         if os.environ.get("DEMO") != "once" and not wrong:
             stay(issuer, apis)
     return 1 if wrong else 0
@@ -232,10 +263,13 @@ def stay(issuer: Issuer, apis: list[Api]) -> None:
     for api in apis:
         print(f"{api.name:<8} {api.url}")
     print("\nmint a token and use it:")
-    print(f"  TOKEN=$({mint} \\\n    -H 'content-type: application/json' | sed 's/.*\"token\":\"\\([^\"]*\\).*/\\1/')")
+    print(
+        f"  TOKEN=$({mint} \\\n    -H 'content-type: application/json' "
+        '| sed \'s/.*"token":"\\([^"]*\\).*/\\1/\')'
+    )
     for api in apis:
         print(f'  curl -i {api.url}/me -H "Authorization: Bearer $TOKEN"')
-    print('\nCtrl-C ends it.', flush=True)
+    print("\nCtrl-C ends it.", flush=True)
     try:
         signal.pause()
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 //! Measures one verification of one token by the engine and by the crates people use today, in one process.
 //!
-//! `--json` prints the figures for machines, `--quick` measures less.
+//! `--json` prints the figures for machines, `--quick` measures less, and `--only RS256` (or another
+//! section) makes one table.
 
 mod http;
 mod measure;
@@ -32,39 +33,11 @@ fn main() {
         }
     };
 
-    let sections = [
-        ("RS256", rs256(&effort)),
-        (
-            "ES256",
-            narrow(
-                &Signer::es256(),
-                [
-                    "es256/raw",
-                    "es256/core",
-                    "es256/cold",
-                    "es256/jsonwebtoken",
-                    "es256/jwt-authorizer",
-                ],
-                &effort,
-            ),
-        ),
-        (
-            "EdDSA",
-            narrow(
-                &Signer::eddsa(),
-                [
-                    "eddsa/raw",
-                    "eddsa/core",
-                    "eddsa/cold",
-                    "eddsa/jsonwebtoken",
-                    "eddsa/jwt-authorizer",
-                ],
-                &effort,
-            ),
-        ),
-        ("axum, in process", in_process(&effort)),
-        ("axum, served", on_the_wire(&effort)),
-    ];
+    let sections: Vec<(&str, Vec<Figure>)> = SECTIONS
+        .iter()
+        .filter(|(name, _)| !asked("--only") || asked(name))
+        .map(|(name, measure)| (*name, measure(&effort)))
+        .collect();
     if asked("--json") {
         let rows = sections
             .iter()
@@ -76,6 +49,16 @@ fn main() {
             .for_each(|(section, figures)| print(section, figures));
     }
 }
+
+type Section = (&'static str, fn(&Effort) -> Vec<Figure>);
+
+const SECTIONS: [Section; 5] = [
+    ("RS256", rs256),
+    ("ES256", es256),
+    ("EdDSA", eddsa),
+    ("axum, in process", in_process),
+    ("axum, served", on_the_wire),
+];
 
 struct Effort {
     rounds: usize,
@@ -201,6 +184,28 @@ fn rs256(effort: &Effort) -> Vec<Figure> {
         ),
     ];
     measure::measure(&mut cases, effort.rounds, effort.batch_us)
+}
+
+fn es256(effort: &Effort) -> Vec<Figure> {
+    let ids = [
+        "es256/raw",
+        "es256/core",
+        "es256/cold",
+        "es256/jsonwebtoken",
+        "es256/jwt-authorizer",
+    ];
+    narrow(&Signer::es256(), ids, effort)
+}
+
+fn eddsa(effort: &Effort) -> Vec<Figure> {
+    let ids = [
+        "eddsa/raw",
+        "eddsa/core",
+        "eddsa/cold",
+        "eddsa/jsonwebtoken",
+        "eddsa/jwt-authorizer",
+    ];
+    narrow(&Signer::eddsa(), ids, effort)
 }
 
 fn narrow(signer: &Signer, ids: [&'static str; 5], effort: &Effort) -> Vec<Figure> {

@@ -179,7 +179,7 @@ impl<'a> Names<'a> {
             ));
         }
         let last = name.as_bytes().last().copied().unwrap_or_default();
-        let bit = 1 << (name.len() ^ usize::from(last)) % 64;
+        let bit = 1 << ((name.len() ^ usize::from(last)) % 64);
         let perhaps = self.sieve & bit != 0;
         self.sieve |= bit;
         let repeated = perhaps && self.contains(&name);

@@ -42,6 +42,7 @@ def by_middleware(auth: Authenticator) -> TestClient:
 
 Door = Callable[[Authenticator], TestClient]
 
+
 def rows() -> Iterator[Any]:
     for door in (by_guards, by_middleware):
         for table, content in TABLES.items():

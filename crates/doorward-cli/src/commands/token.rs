@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     /// The role in the active organization
     #[arg(long, requires = "org", default_value = "admin")]
     role: String,
-    /// A permission in the active organization, org:<feature>:<permission>; may be repeated
+    /// A permission in the active organization, as in org:posts:read; may be repeated
     #[arg(long = "permission", requires = "org", value_name = "PERMISSION")]
     permissions: Vec<String>,
     /// A scope; may be repeated
