@@ -133,7 +133,7 @@ class Walk:
 
 
 def start(stack: ExitStack, command: list[str], environment: dict[str, str]) -> dict:
-    """Starts a server that prints a line of JSON once it listens; it ends with the demonstration."""
+    """Starts a server that prints a line of JSON once it listens, and ends it with us."""
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -241,11 +241,9 @@ def main() -> int:
         ]
         print(paint("1", "Doorward: one issuer, two APIs, every verdict"))
         print(
-            paint(
-                "2",
-                "µs is the HTTP round trip as this script sees it; the hint stands below a refusal\n",
-            )
+            paint("2", "µs is the HTTP round trip as this script sees it; a hint follows a refusal")
         )
+        print()
         wrong = walk(issuer, apis)
         print(
             paint("32", "every verdict as expected")
