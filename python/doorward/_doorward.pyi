@@ -185,6 +185,7 @@ class Authenticator:
         clock: Callable[[], float] | None = None,
         api_url: str | None = None,
         jwks_url: str | None = None,
+        cookies: str | Sequence[str] | None = None,
         cache_bytes: int = 16_777_216,
         explain: bool = False,
     ) -> Self: ...

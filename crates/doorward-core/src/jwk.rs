@@ -452,7 +452,12 @@ impl<'a> RawJwk<'a> {
         let wanted = match self.text("alg")? {
             None => allowed,
             Some(name) => match Algorithm::from_name(name) {
-                Some(algorithm) => allowed.intersection(algorithm.into()),
+                Some(algorithm) if allowed.contains(algorithm) => algorithm.into(),
+                Some(algorithm) => {
+                    return Err(format!(
+                        "the key is for {algorithm}, which is not allowed here ({allowed})"
+                    ));
+                }
                 None => {
                     return Err(format!(
                         "`alg` {:?} is no signature algorithm",

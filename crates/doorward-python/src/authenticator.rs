@@ -78,7 +78,7 @@ impl Authenticator {
     #[classmethod]
     #[pyo3(signature = (*, publishable_key=None, issuer=None, jwt_key=None, secret_key=None, authorized_parties=None,
         audience=None, accepts=None, allow_pending=false, azp=None, leeway=5.0, clock=None, api_url=None,
-        jwks_url=None, cache_bytes=16_777_216, explain=false))]
+        jwks_url=None, cookies=None, cache_bytes=16_777_216, explain=false))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are Python's keyword arguments"
@@ -98,6 +98,7 @@ impl Authenticator {
         clock: Option<Py<PyAny>>,
         api_url: Option<String>,
         jwks_url: Option<String>,
+        cookies: Option<&Bound<'py, PyAny>>,
         cache_bytes: usize,
         explain: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -110,6 +111,7 @@ impl Authenticator {
         config.azp = azp;
         config.api_url = api_url;
         config.jwks_url = jwks_url;
+        config.cookies = cookies.map(one_or_many).transpose()?;
         if let Some(keys) = jwt_key {
             set_keys(&mut config, keys)?;
         }
@@ -166,9 +168,8 @@ impl Authenticator {
     }
 
     fn authenticate_blocking(&self, head: &Bound<'_, PyAny>) -> PyResult<Identity> {
-        let token = self.token(head)?;
-        let head = Head::of(head)?;
-        self.blocking(token.py(), || self.engine.try_authenticate(&head))
+        let borrowed = Head::of(head)?;
+        self.blocking(head.py(), || self.engine.try_authenticate(&borrowed))
     }
 
     fn verify(&self, token: &Bound<'_, PyAny>) -> PyResult<Identity> {
