@@ -35,6 +35,11 @@ pub mod tower;
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+/// The guide's examples, compiled.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../docs/guides/axum.md")]
+struct AxumGuide;
+
 pub use authenticator::{Attempt, Authenticator};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{ANY_AUDIENCE, Config, ConfigError, IssuerConfig, OneOrMany, SecretText};

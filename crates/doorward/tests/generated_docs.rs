@@ -62,3 +62,19 @@ fn same_as_written(path: &str, expected: &str) {
         path.display()
     );
 }
+
+#[test]
+fn the_configuration_in_the_readme_is_valid() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let (_, rest) = readme.split_once("```toml\n").unwrap();
+    let (toml, _) = rest.split_once("```").unwrap();
+    let config = doorward::Config::from_toml(toml).unwrap();
+    assert_eq!(
+        doorward::Authenticator::new(&config)
+            .unwrap()
+            .key_status()
+            .len(),
+        2
+    );
+}
