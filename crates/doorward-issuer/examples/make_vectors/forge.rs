@@ -70,7 +70,10 @@ impl Pss {
         let start = block.len() - salt.len() - 1;
         block[start] = self.separator;
         block[start + 1..].copy_from_slice(&salt);
-        for (byte, mask) in block.iter_mut().zip(mgf1(self.mask_hash, h.as_ref(), width)) {
+        for (byte, mask) in block
+            .iter_mut()
+            .zip(mgf1(self.mask_hash, h.as_ref(), width))
+        {
             *byte ^= mask;
         }
         block[0] &= 0x7f;
@@ -128,8 +131,7 @@ pub(crate) fn sha1(message: &[u8]) -> Vec<u8> {
 /// The orders of the curves, big-endian.
 pub(crate) const ORDER_P256: &str =
     "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
-pub(crate) const ORDER_P384: &str =
-    "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973";
+pub(crate) const ORDER_P384: &str = "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973";
 pub(crate) const ORDER_P521: &str = "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409";
 /// The order of Ed25519's group, little-endian.
 pub(crate) const ORDER_ED25519: &str =

@@ -88,9 +88,8 @@ impl Maker {
         let read = |name: &str| {
             std::fs::read_to_string(folder.join(format!("TEST-KEY-{name}.pem"))).expect(name)
         };
-        let key = |name: &str, algorithm| {
-            SigningKey::from_pkcs8_pem(&read(name), algorithm).expect(name)
-        };
+        let key =
+            |name: &str, algorithm| SigningKey::from_pkcs8_pem(&read(name), algorithm).expect(name);
         use SigningAlgorithm::{ES256, ES384, ES512, EdDSA, RS256, RS384, RS512};
         Self {
             rsa_public_pem: key("rsa-2048", RS256).public_pem(),
@@ -352,11 +351,20 @@ impl Group {
         Self::new(path, description, verifier)
     }
 
-    pub(crate) fn token(&mut self, name: &str, token: impl Into<String>) {
-        self.tokens.insert(name.to_owned(), compact(token.into()));
+    /// Sets a member of the verifier.
+    pub(crate) fn verifier_member(&mut self, name: &str, value: Value) {
+        self.verifier[name] = value;
     }
 
-    pub(crate) fn accept(&mut self, name: impl Into<String>, token: impl Into<String>) -> &mut Case {
+    pub(crate) fn token(&mut self, name: &str, token: impl Into<String>) {
+        self.tokens.insert(name.to_owned(), compact(&token.into()));
+    }
+
+    pub(crate) fn accept(
+        &mut self,
+        name: impl Into<String>,
+        token: impl Into<String>,
+    ) -> &mut Case {
         self.refuse(name, token, "accept")
     }
 
@@ -368,7 +376,7 @@ impl Group {
         expect: &str,
     ) -> &mut Case {
         let case = self.case(name.into(), expect);
-        case.token = Some(compact(token.into()));
+        case.token = Some(compact(&token.into()));
         case
     }
 
@@ -406,7 +414,7 @@ impl Group {
 }
 
 /// Says a long repetition in few words.
-fn compact(token: String) -> Value {
+fn compact(token: &str) -> Value {
     const LONG: usize = 3000;
     if token.len() < LONG || !token.is_ascii() {
         return json!(token);
