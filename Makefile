@@ -96,6 +96,6 @@ $(VENV)/.installed: python/requirements-dev.txt
 	@$(VENV)/bin/pip install --quiet -r python/requirements-dev.txt
 	@touch $@
 
-tests/outsiders/node_modules/.installed: tests/outsiders/package-lock.json
-	@cd tests/outsiders && npm ci --no-audit --no-fund --silent
+tests/outsiders/node_modules/.installed: tests/outsiders/package-lock.json $(VENV)/.installed
+	@cd tests/outsiders && PATH="$(CURDIR)/$(VENV)/bin:$$PATH" npm ci --no-audit --no-fund --silent
 	@touch $@

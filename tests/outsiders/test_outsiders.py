@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import random
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -45,7 +46,7 @@ Json = dict[str, Any]
 def node(script: str, jobs: list[Json]) -> list[Json]:
     """What a JavaScript library says to each job."""
     finished = subprocess.run(
-        ["node", f"{script}.mjs"],
+        [str(Path(sys.executable).with_name("node")), f"{script}.mjs"],
         cwd=HERE,
         input=json.dumps(jobs),
         capture_output=True,
