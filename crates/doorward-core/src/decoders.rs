@@ -82,6 +82,15 @@ impl Decoder {
         }
     }
 
+    /// Whether a top-level `permissions` list is the provider's word. Clerk's permissions are those of the organization;
+    /// a claim of that name is a custom one, and may repeat what users say of themselves.
+    pub(crate) fn has_permissions_claim(self) -> bool {
+        match self {
+            Self::Standard => true,
+            Self::Clerk => false,
+        }
+    }
+
     /// Reads what the provider says about organization, plans and factors.
     pub(crate) fn decode(self, claims: &ProviderClaims<'_>) -> Membership {
         match self {
@@ -257,6 +266,11 @@ fn version_2(claims: &ProviderClaims<'_>) -> Membership {
     membership.organization_id = text(organization.member("id"), &mut membership.flags);
     membership.organization_slug = text(organization.member("slg"), &mut membership.flags);
     membership.raw_role = text(organization.member("rol"), &mut membership.flags);
+    if membership.organization_id.is_none() {
+        // As in version 1: a role or permission without its organization means nothing.
+        membership.raw_role = None;
+        return membership;
+    }
     let (names, masks) = (organization.member("per"), organization.member("fpm"));
     if names.is_absent() && masks.is_absent() {
         return membership;

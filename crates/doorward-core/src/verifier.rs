@@ -389,7 +389,10 @@ fn decode(
     claims: Parsed<'_>,
     issuer: &Issuer,
 ) -> Result<(Claims, crate::decoders::Membership), Rejection> {
-    let (claims, provider) = claims.into_claims()?;
+    let (mut claims, provider) = claims.into_claims()?;
+    if !issuer.decoder.has_permissions_claim() {
+        claims.permissions.clear();
+    }
     Ok((claims, issuer.decoder.decode(&provider)))
 }
 
