@@ -165,7 +165,7 @@ pub(crate) fn sessions(maker: &Maker) -> Group {
         .identity(empty);
     group
         .accept("version 2, an id that is a number", changed("id", json!(7)))
-        .identity(json!({"organization_id": null, "flags": ["organization_malformed"]}));
+        .identity(json!({"organization_id": null, "role": null, "permissions": [], "flags": ["organization_malformed"]}));
     group
         .accept(
             "version 2, a role that is a list",
@@ -176,7 +176,7 @@ pub(crate) fn sessions(maker: &Maker) -> Group {
         );
     group
         .accept("version 2, an empty id", changed("id", json!("")))
-        .identity(json!({"organization_id": null, "flags": ["organization_malformed"]}));
+        .identity(json!({"organization_id": null, "role": null, "permissions": [], "flags": ["organization_malformed"]}));
     for (name, raw) in [
         ("org_id", json!("org_evil")),
         ("org_role", json!("org:owner")),
@@ -190,6 +190,34 @@ pub(crate) fn sessions(maker: &Maker) -> Group {
         group.accept(format!("version 2, an organization, and a custom claim called {name}"), token(member_2().set(name, &raw)))
             .identity(json!({"organization_id": "org_1", "organization_slug": "acme", "role": "org:admin", "flags": ["organization_claims_ignored"]}));
     }
+    let list = json!(["org:posts:delete"]);
+    for (what, claims) in [
+        ("version 1, no organization", version_1()),
+        ("version 2, no organization", version_2()),
+        (
+            "version 2, an organization without permissions",
+            version_2().set("o", json!({"id": "org_1", "rol": "member"})),
+        ),
+        (
+            "version 2, misaligned permissions",
+            member_2().text("fea", "o:posts,o:members,o:mail"),
+        ),
+    ] {
+        group
+            .accept(
+                format!("{what}, and a custom claim called permissions"),
+                token(claims.set("permissions", &list)),
+            )
+            .why("The permissions of a session are those of its organization. A custom claim may repeat what users say of themselves.")
+            .identity(json!({"permissions": []}));
+    }
+    group
+        .accept(
+            "version 2, all but the id of an organization",
+            with_o(json!({"slg": "acme", "rol": "admin", "per": "read", "fpm": "1,1"})),
+        )
+        .why("A role or a permission without its organization means nothing.")
+        .identity(json!({"organization_id": null, "role": null, "raw_role": null, "permissions": [], "flags": []}));
     for (what, raw) in [
         ("a string", "\"2\""),
         ("3", "3"),

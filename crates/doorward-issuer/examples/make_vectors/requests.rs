@@ -387,6 +387,22 @@ pub(crate) fn policies(maker: &Maker) -> Group {
             &clerk::version_2().set("o", json!({"slg": "acme", "rol": "admin"})),
         ),
     );
+    group.token(
+        "boaster",
+        clerk::token(
+            maker,
+            &clerk::version_2().set("permissions", json!(["org:posts:read"])),
+        ),
+    );
+    group.token(
+        "placeless",
+        clerk::token(
+            maker,
+            &clerk::version_2()
+                .text("fea", "o:posts")
+                .set("o", json!({"rol": "admin", "per": "read", "fpm": "1"})),
+        ),
+    );
     for (name, fva) in [
         ("fresh", "[0,0]"),
         ("first_only", "[9,-1]"),
@@ -475,6 +491,12 @@ pub(crate) fn policies(maker: &Maker) -> Group {
     rows(
         "permission_required",
         &[
+            ("boaster", json!({"permissions": ["org:posts:read"]}), false),
+            (
+                "placeless",
+                json!({"permissions": ["org:posts:read"]}),
+                false,
+            ),
             ("member", json!({"permissions": ["org:posts:read"]}), true),
             (
                 "member",
