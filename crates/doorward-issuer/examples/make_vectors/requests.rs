@@ -408,6 +408,9 @@ pub(crate) fn policies(maker: &Maker) -> Group {
         ("first_only", "[9,-1]"),
         ("stale", "[600,600]"),
         ("stale_second", "[0,600]"),
+        ("stale_first", "[600,0]"),
+        ("no_second", "[0,-1]"),
+        ("none_enrolled", "[-1,-1]"),
         ("odd_factors", "[0]"),
     ] {
         group.token(
@@ -566,6 +569,16 @@ pub(crate) fn policies(maker: &Maker) -> Group {
     rows(
         "reverification_required",
         &[
+            (
+                "stale_first",
+                json!({"reverification": "strict_mfa"}),
+                false,
+            ),
+            ("stale_first", json!({"reverification": "strict"}), true),
+            ("stale_first", within("first_factor", 10), false),
+            ("no_second", json!({"reverification": "strict_mfa"}), true),
+            ("none_enrolled", json!({"reverification": "lax"}), false),
+            ("none_enrolled", within("first_factor", 10), false),
             ("fresh", json!({"reverification": "strict_mfa"}), true),
             (
                 "stale_second",
