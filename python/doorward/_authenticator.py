@@ -47,9 +47,10 @@ class Authenticator(_Engine):
 
 async def _settled(pending: Pending) -> None:
     """Returns once the fact is known, or known to be out of reach."""
-    # Not at the top: asyncio is a large import, and whoever gets here has paid for it already.
+    # Large imports, and whoever gets here has paid for them already.
     import asyncio
     import contextlib
+    import threading
 
     loop = asyncio.get_running_loop()
     future = loop.create_future()
@@ -59,12 +60,15 @@ async def _settled(pending: Pending) -> None:
         if not future.done():
             future.set_result(None)
 
-    def wake() -> None:
-        # A loop that was closed during the fetch: nobody waits any more.
+    def wait() -> None:
+        pending.wait()
+        # A loop that was closed during the fetch has nobody who waits.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(settle)
 
-    pending.add_done_callback(wake)
+    # A thread of Python's own, which it joins before it goes down. The engine's thread must not
+    # call Python: an interpreter that goes down ends such a thread in the middle of foreign code.
+    threading.Thread(target=wait, name="doorward-wait").start()
     await future
 
 

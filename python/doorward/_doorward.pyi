@@ -146,8 +146,6 @@ class Pending:
 
     def wait(self) -> None:
         """Blocks, without the GIL, until the fact is known or known to be out of reach."""
-    def add_done_callback(self, callback: Callable[[], object]) -> None:
-        """Calls `callback` once, from any thread, possibly before this returns. Use `loop.call_soon_threadsafe`."""
 
 @disjoint_base
 class Authenticator:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("doorward")
 
-#: Where a scope remembers its verdict, and which authenticator reached it.
+#: Where a scope remembers its verdict, which authenticator reached it, and from which headers.
 _VERDICT = "doorward.verdict"
 
 
@@ -25,15 +25,16 @@ def first_try(
 ) -> Identity | Rejection | Pending:
     """What `auth` says about the request without waiting; asked once however many want to know."""
     remembered = scope.get(_VERDICT)
-    if remembered is not None and remembered[0] is auth:
-        return remembered[1]
+    # Frameworks copy the list of headers, so it is compared by what is in it.
+    if remembered is not None and remembered[0] is auth and remembered[1] == scope["headers"]:
+        return remembered[2]
     try:
         found = auth.authenticate_nowait(scope)
     except Rejection as rejection:
         return _remember(auth, scope, rejection)
     if isinstance(found, Pending):
         return found
-    scope[_VERDICT] = (auth, found)
+    scope[_VERDICT] = (auth, scope["headers"], found)
     return found
 
 
@@ -45,7 +46,7 @@ async def verdict(auth: Authenticator, scope: MutableMapping[str, Any]) -> Ident
             found = await auth.authenticate(scope)
         except Rejection as rejection:
             return _remember(auth, scope, rejection)
-        scope[_VERDICT] = (auth, found)
+        scope[_VERDICT] = (auth, scope["headers"], found)
     return found
 
 
@@ -54,7 +55,7 @@ def _remember(
 ) -> Rejection:
     report(rejection)
     # The traceback would keep a frame, and with it the scope, in a reference cycle.
-    scope[_VERDICT] = (auth, rejection.with_traceback(None))
+    scope[_VERDICT] = (auth, scope["headers"], rejection.with_traceback(None))
     return rejection
 
 

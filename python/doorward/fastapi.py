@@ -226,6 +226,11 @@ def _derive(guard: _Door, parent: _Door, policies: tuple[Policy, ...]) -> None:
 
 async def _answer(override: Callable[..., Any], connection: HTTPConnection) -> Any:
     """Calls an override with the connection, or with nothing if it takes nothing."""
+    if inspect.isgeneratorfunction(override) or inspect.isasyncgenfunction(override):
+        raise TypeError(
+            "an override keyed by a guard's class returns its answer; for one that yields, use the "
+            "guard object itself as the key"
+        )
     parameters = inspect.signature(override).parameters.values()
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     wanted = any(one.kind in positional and one.default is one.empty for one in parameters)

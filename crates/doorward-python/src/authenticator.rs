@@ -138,11 +138,24 @@ impl Authenticator {
             Some(environ) => environ.clone(),
             None => py.import("os")?.getattr("environ")?,
         };
-        let pairs: Vec<(String, String)> = environ
-            .call_method0("items")?
-            .try_iter()?
-            .filter_map(|pair| pair.and_then(|pair| pair.extract()).ok())
-            .collect();
+        let mut pairs = Vec::new();
+        for pair in environ.call_method0("items")?.try_iter()? {
+            let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair?.extract()?;
+            // A name that is not text is none of ours.
+            let Ok(name) = name.extract::<String>() else {
+                continue;
+            };
+            match value.extract::<String>() {
+                Ok(value) => pairs.push((name, value)),
+                Err(_) if Config::reads_variable(&name) => {
+                    return Err(config_error(
+                        py,
+                        &format!("{name}: the value is not UTF-8 text"),
+                    ));
+                }
+                Err(_) => {}
+            }
+        }
         let config =
             Config::from_variables(pairs).map_err(|error| config_error(py, &error.to_string()))?;
         class.call1((Built(build(py, &config, None)?),))
@@ -221,7 +234,7 @@ impl Authenticator {
             match attempt() {
                 Attempt::Verified(identity) => return Ok(Identity::from(identity)),
                 Attempt::Rejected(rejection) => return Err(raise(py, &rejection)),
-                Attempt::Pending(ticket) => py.detach(|| ticket.wait(LONGEST_WAIT)),
+                Attempt::Pending(ticket) => wait(py, &ticket)?,
             }
         }
         let gave_up = doorward::Rejection::new(doorward::Reason::KeysUnavailable);
@@ -240,21 +253,21 @@ pub(crate) struct Pending {
 
 #[pymethods]
 impl Pending {
-    fn wait(&self, py: Python<'_>) {
-        py.detach(|| self.ticket.wait(LONGEST_WAIT));
+    fn wait(&self, py: Python<'_>) -> PyResult<()> {
+        wait(py, &self.ticket)
     }
+}
 
-    fn add_done_callback(&self, callback: Py<PyAny>) {
-        self.ticket.on_landing(move || {
-            // `None` if the interpreter is going down: nobody is left to be told.
-            let _ = Python::try_attach(|py| {
-                if let Err(error) = callback.call0(py) {
-                    error.write_unraisable(py, Some(callback.bind(py)));
-                }
-                drop(callback);
-            });
-        });
+/// Waits without the GIL, and lets Ctrl-C through.
+fn wait(py: Python<'_>, ticket: &Ticket) -> PyResult<()> {
+    const SLICE: Duration = Duration::from_millis(100);
+    let mut left = LONGEST_WAIT;
+    while !ticket.has_landed() && !left.is_zero() {
+        py.detach(|| ticket.wait(SLICE));
+        py.check_signals()?;
+        left = left.saturating_sub(SLICE);
     }
+    Ok(())
 }
 
 /// What holds for all issuers alike.

@@ -100,10 +100,11 @@ impl<'py> Head<'py> {
         {
             return self.read_field(&tuple.get_item(0)?, &tuple.get_item(1)?);
         }
-        let (name, value): (Bound<'py, PyAny>, Bound<'py, PyAny>) = pair
-            .extract()
-            .map_err(|_| PyTypeError::new_err("a header is a pair of name and value"))?;
-        self.read_field(&name, &value)
+        // ASGI allows any iterable of two items, and some servers send lists.
+        match (pair.len(), pair.get_item(0), pair.get_item(1)) {
+            (Ok(2), Ok(name), Ok(value)) => self.read_field(&name, &value),
+            _ => Err(PyTypeError::new_err("a header is a pair of name and value")),
+        }
     }
 
     fn read_field(&mut self, name: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<()> {
@@ -115,7 +116,7 @@ impl<'py> Head<'py> {
         let found = if let Ok(bytes) = name.cast::<PyBytes>() {
             wanted(bytes.as_bytes())
         } else if let Ok(string) = name.cast::<PyString>() {
-            wanted(string.to_cow()?.as_bytes())
+            wanted(string.to_string_lossy().as_bytes())
         } else {
             None
         };
@@ -127,6 +128,9 @@ impl<'py> Head<'py> {
         } else {
             &mut self.cookie
         };
+        if value.is_none() {
+            return Ok(());
+        }
         // Some mappings hold a list of values for each name.
         match value.cast::<PyList>() {
             Ok(several) => several.iter().try_for_each(|value| {
@@ -149,7 +153,8 @@ impl<'py> Head<'py> {
             intern!(py, "environ"),
             intern!(py, "META"),
         ] {
-            if let Some(value) = object.getattr_opt(raw)?
+            // Some frameworks raise where others have nothing to say.
+            if let Ok(value) = object.getattr(raw)
                 && let Ok(dict) = value.cast::<PyDict>()
             {
                 return self.read_dict(dict);

@@ -108,7 +108,10 @@ impl Identity {
     fn actor<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         match self.engine.actor() {
             None => Ok(None),
-            Some(_) => self.claims(py)?.get_item("act"),
+            // Not from `claims`, which the application may have changed.
+            Some(_) => value::from_json(py, self.engine.raw_claims())?
+                .cast_into::<PyDict>()?
+                .get_item("act"),
         }
     }
 

@@ -115,7 +115,12 @@ pub(crate) fn audience(value: &Bound<'_, PyAny>) -> PyResult<OneOrMany> {
     if value.is_instance_of::<Any>() {
         return Ok(OneOrMany::One(ANY_AUDIENCE.to_owned()));
     }
-    one_or_many(value)
+    let audience = one_or_many(value)?;
+    if audience.items().contains(&ANY_AUDIENCE) {
+        let message = "audience: \"*\" is no audience; waive the check with doorward.ANY";
+        return Err(refusal::config_error(value.py(), message));
+    }
+    Ok(audience)
 }
 
 pub(crate) fn one_or_many(value: &Bound<'_, PyAny>) -> PyResult<OneOrMany> {

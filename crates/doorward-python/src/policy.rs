@@ -7,7 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use doorward::{Level, Policy as Engine, Reverification, TokenKind};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyString};
+use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
 
 use crate::identity::Identity;
 use crate::refusal;
@@ -75,11 +75,11 @@ impl Policy {
                 continue;
             }
             engine = match name.as_str() {
-                "scopes" => engine.scopes(words(&value)?),
-                "any_scope" => engine.any_scope(words(&value)?),
+                "scopes" => engine.scopes(words(&name, &value)?),
+                "any_scope" => engine.any_scope(words(&name, &value)?),
                 "role" => engine.role(&filled(&name, &value)?),
                 "permission" => engine.permission(&filled(&name, &value)?),
-                "permissions" => words(&value)?
+                "permissions" => words(&name, &value)?
                     .iter()
                     .fold(engine, |engine, one| engine.permission(one)),
                 "feature" => engine.feature(&filled(&name, &value)?),
@@ -121,16 +121,25 @@ fn filled(name: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     Ok(text)
 }
 
-/// A list of words, or one string of words separated by spaces.
-fn words(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    match value.cast::<PyString>() {
-        Ok(text) => Ok(text
+/// A list of words, or one string of words separated by spaces. The empty tuple, Python's default, demands nothing;
+/// any other list without words is a mistake that would let everybody in.
+fn words(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    let words: Vec<String> = match value.cast::<PyString>() {
+        Ok(text) => text
             .to_cow()?
             .split_whitespace()
             .map(str::to_owned)
-            .collect()),
-        Err(_) => value.try_iter()?.map(|word| word?.extract()).collect(),
+            .collect(),
+        Err(_) => value
+            .try_iter()?
+            .map(|word| word?.extract())
+            .collect::<PyResult<_>>()?,
+    };
+    let nothing = value.cast::<PyTuple>().is_ok_and(|tuple| tuple.is_empty());
+    if words.iter().any(|word| word.trim().is_empty()) || (words.is_empty() && !nothing) {
+        return Err(PyValueError::new_err(format!("{name} is empty")));
     }
+    Ok(words)
 }
 
 /// Token kinds by name: one, several, or a string with commas.

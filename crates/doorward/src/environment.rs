@@ -114,10 +114,26 @@ impl Config {
     /// # Errors
     /// As [`Config::from_variables`].
     pub fn from_env() -> Result<Self, ConfigError> {
-        Self::from_variables(std::env::vars_os().filter_map(|(name, value)| {
-            // A variable that is not UTF-8 is none of ours.
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }))
+        let mut variables = Vec::new();
+        for (name, value) in std::env::vars_os() {
+            // A name that is not UTF-8 is none of ours; a value of ours that is not would be a setting that is lost.
+            let Ok(name) = name.into_string() else {
+                continue;
+            };
+            match value.into_string() {
+                Ok(value) => variables.push((name, value)),
+                Err(_) if Self::reads_variable(&name) => {
+                    return Err(ConfigError::new(name, "the value is not UTF-8 text"));
+                }
+                Err(_) => {}
+            }
+        }
+        Self::from_variables(variables)
+    }
+
+    /// Whether an environment variable of this name would be read, or be refused as unknown.
+    pub fn reads_variable(name: &str) -> bool {
+        name.starts_with("DOORWARD_") || VARIABLES.iter().any(|(known, _)| *known == name)
     }
 
     /// Reads `CLERK_PUBLISHABLE_KEY`, `CLERK_SECRET_KEY`, `CLERK_JWT_KEY`, `CLERK_AUTHORIZED_PARTIES`,

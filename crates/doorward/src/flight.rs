@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// A ticket for a fetch: wait for it in a thread, in a task, or by a callback. It belongs to no async runtime, and
+/// A ticket for a fetch: wait for it in a thread or in a task. It belongs to no async runtime, and
 /// dropping one stops neither the fetch nor the others who wait.
 #[derive(Clone)]
 pub struct Ticket(Arc<Flight>);
@@ -23,7 +23,6 @@ struct Flight {
 struct State {
     landed: bool,
     wakers: Vec<Waker>,
-    callbacks: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 impl Ticket {
@@ -40,22 +39,23 @@ impl Ticket {
         self.0.process == std::process::id() && !self.lock().landed
     }
 
+    /// Whether waiting is over, seen from this process.
+    pub fn has_landed(&self) -> bool {
+        !self.flies()
+    }
+
     pub(crate) fn same_as(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn land(&self) {
-        let (wakers, callbacks) = {
+        let wakers = {
             let mut state = self.lock();
             state.landed = true;
-            (
-                std::mem::take(&mut state.wakers),
-                std::mem::take(&mut state.callbacks),
-            )
+            std::mem::take(&mut state.wakers)
         };
         self.0.landed.notify_all();
         wakers.into_iter().for_each(Waker::wake);
-        callbacks.into_iter().for_each(|callback| callback());
     }
 
     /// Blocks until the fetch has ended, well or badly, or `longest` has passed.
@@ -68,18 +68,6 @@ impl Ticket {
                     .wait_timeout_while(state, longest, |state| !state.landed),
             );
         }
-    }
-
-    /// Calls `callback` once the fetch has ended: at once if it already has, otherwise from the fetching thread.
-    pub fn on_landing(&self, callback: impl FnOnce() + Send + 'static) {
-        if self.0.process == std::process::id() {
-            let mut state = self.lock();
-            if !state.landed {
-                state.callbacks.push(Box::new(callback));
-                return;
-            }
-        }
-        callback();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -12,7 +12,7 @@ from doorward._doorward import Identity
 from doorward._rejection import Rejection
 from doorward._verdict import report
 
-#: Where a scope remembers its verdict, and which authenticator reached it.
+#: Where a scope remembers its verdict, which authenticator reached it, and from which headers.
 _VERDICT = "doorward.compat.verdict"
 
 
@@ -21,8 +21,9 @@ async def header_verdict(
 ) -> tuple[Identity, str] | Rejection:
     """The caller and the token, or why there is none; asked once per request."""
     remembered = scope.get(_VERDICT)
-    if remembered is not None and remembered[0] is auth:
-        return remembered[1]
+    # Frameworks copy the list of headers, so it is compared by what is in it.
+    if remembered is not None and remembered[0] is auth and remembered[1] == scope["headers"]:
+        return remembered[2]
     head = bearer_only(scope)
     found: tuple[Identity, str] | Rejection
     try:
@@ -30,7 +31,7 @@ async def header_verdict(
     except Rejection as rejection:
         found = rejection.with_traceback(None)
         report(rejection)
-    scope[_VERDICT] = (auth, found)
+    scope[_VERDICT] = (auth, scope["headers"], found)
     return found
 
 

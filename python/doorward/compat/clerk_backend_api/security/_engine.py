@@ -83,7 +83,7 @@ def _engine(
     return Authenticator.clerk(
         secret_key=secret_key,
         jwt_key=jwt_key,
-        audience=audience or None,
+        audience=audience,
         authorized_parties=authorized_parties if authorized_parties != () else _NOBODY,
         accepts=tuple(kinds),
         leeway=clock_skew_in_ms / 1000,

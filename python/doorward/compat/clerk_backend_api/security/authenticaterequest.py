@@ -51,8 +51,7 @@ def _signed_in(auth: Authenticator, request: Requestish, identity: Identity) -> 
         status=AuthStatus.SIGNED_IN,
         token=auth.token(request),
         payload=_enriched(identity),
-        identity=identity,
-    )
+    ).of(identity)
 
 
 def _signed_out(rejection: Rejection) -> RequestState:

@@ -6,7 +6,7 @@ from abc import ABC
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from doorward._rejection import ConfigError
 from doorward.compat._suggest import did_you_mean
@@ -39,6 +39,7 @@ class _Reason(str, Enum):
     """
 
     __str__ = str.__str__
+    __repr__ = str.__repr__
     __format__ = str.__format__  # type: ignore[assignment]
 
     def __new__(cls, code: str, message: str) -> _Reason:
@@ -302,8 +303,23 @@ class RequestState:
     reason: AuthErrorReason | TokenVerificationErrorReason | None = None
     token: str | None = field(default=None, repr=False)
     payload: dict[str, Any] | None = None
-    #: The engine's own answer, where the request is signed in. Ours.
-    identity: Identity | None = field(default=None, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._identity: object = None
+
+    def of(self, identity: Identity) -> RequestState:
+        """This state, with the engine's own answer behind it."""
+        self._identity = identity
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The engine's answer cannot travel between processes; everything else can.
+        return {**self.__dict__, "_identity": None}
+
+    @property
+    def identity(self) -> Identity | None:
+        """The engine's own answer, where the request is signed in. Ours, and so not a field."""
+        return cast("Identity | None", self._identity)
 
     @property
     def is_signed_in(self) -> bool:
