@@ -8,6 +8,7 @@ from ._rejection import Rejection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import Future
     from typing import Any
 
     from ._doorward import Identity
@@ -53,23 +54,36 @@ async def _settled(pending: Pending) -> None:
     import threading
 
     loop = asyncio.get_running_loop()
-    future = loop.create_future()
+    key = (id(loop), pending.fetch_id)
+    if key in _waits:
+        await asyncio.shield(_waits[key])
+        return
+    future: Future[None] = loop.create_future()
+    _waits[key] = future
 
     def settle() -> None:
-        # A cancelled waiter has settled its future itself.
         if not future.done():
             future.set_result(None)
 
     def wait() -> None:
-        pending.wait()
-        # A loop that was closed during the fetch has nobody who waits.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle)
+        try:
+            pending.wait()
+        finally:
+            _waits.pop(key, None)
+            # A loop that was closed during the fetch has nobody who waits.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(settle)
 
     # A thread of Python's own, which it joins before it goes down. The engine's thread must not
     # call Python: an interpreter that goes down ends such a thread in the middle of foreign code.
     threading.Thread(target=wait, name="doorward-wait").start()
-    await future
+    # Whoever is cancelled leaves the others waiting.
+    await asyncio.shield(future)
+
+
+#: Those who wait on one event loop for one fetch share a thread. Emptied when the fetch ends; a
+#: forked child has other fetches.
+_waits: dict[tuple[int, int], Future[None]] = {}
 
 
 def _undecided() -> Rejection:

@@ -144,6 +144,10 @@ class Policy:
 class Pending:
     """A verdict that waits for a fact (a key set) which is being fetched on a helper thread."""
 
+    @property
+    def fetch_id(self) -> int:
+        """The same number for all who wait for the same fetch, as long as one of them does."""
+
     def wait(self) -> None:
         """Blocks, without the GIL, until the fact is known or known to be out of reach."""
 

@@ -253,6 +253,11 @@ pub(crate) struct Pending {
 
 #[pymethods]
 impl Pending {
+    #[getter]
+    fn fetch_id(&self) -> usize {
+        self.ticket.id()
+    }
+
     fn wait(&self, py: Python<'_>) -> PyResult<()> {
         wait(py, &self.ticket)
     }
