@@ -59,6 +59,14 @@ impl Settings {
     }
 
     fn source(&self) -> Result<Found, Failure> {
+        let narrowing = [&self.audience, &self.authorized_parties, &self.algorithms];
+        let elsewhere = self.config.is_some() || self.issuer_of_flags().is_none();
+        if elsewhere && narrowing.iter().any(|flag| flag.is_some()) {
+            return Err(Failure::usage(
+                "--audience, --authorized-parties and --algorithms go with an issuer on the command line \
+                 (--issuer, --preset or --publishable-key); a file or the environment says these itself",
+            ));
+        }
         if let Some(path) = &self.config {
             return Ok(Found {
                 config: Config::from_file(path)?,

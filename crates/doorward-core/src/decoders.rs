@@ -91,12 +91,22 @@ impl Decoder {
         }
     }
 
-    /// Reads what the provider says about organization, plans and factors.
-    pub(crate) fn decode(self, claims: &ProviderClaims<'_>) -> Membership {
-        match self {
-            Self::Standard => Membership::default(),
-            Self::Clerk if claims.v == Field::Number(2.0) => version_2(claims),
-            Self::Clerk => version_1(claims),
+    /// Reads what the provider says about organization, plans and factors. Only a session has them: what a machine or an
+    /// application writes into its token under these names is its own word.
+    pub(crate) fn decode(self, kind: TokenKind, claims: &ProviderClaims<'_>) -> Membership {
+        match (self, kind, &claims.v) {
+            (Self::Clerk, TokenKind::Session, Field::Absent) => version_1(claims),
+            (Self::Clerk, TokenKind::Session, version) if *version == Field::Number(1.0) => {
+                version_1(claims)
+            }
+            (Self::Clerk, TokenKind::Session, version) if *version == Field::Number(2.0) => {
+                version_2(claims)
+            }
+            (Self::Clerk, TokenKind::Session, _) => Membership {
+                flags: vec![UNKNOWN_VERSION],
+                ..Membership::default()
+            },
+            _ => Membership::default(),
         }
     }
 }
@@ -206,6 +216,8 @@ impl Membership {
 const MISALIGNED: &str = "permissions_misaligned";
 /// A claim of the organization had an impossible type or value, and was left out.
 const MALFORMED: &str = "organization_malformed";
+/// The session token's version is one nobody knows yet, so nothing of it is believed.
+const UNKNOWN_VERSION: &str = "session_version_unknown";
 /// A claim of a version 2 token pretended to be an organization claim of version 1, and was left out.
 const SMUGGLED: &str = "organization_claims_ignored";
 

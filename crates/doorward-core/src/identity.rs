@@ -184,7 +184,7 @@ impl Identity {
     }
 
     /// What was odd about the token although it is valid: `permissions_misaligned`, `organization_malformed`,
-    /// `organization_claims_ignored`.
+    /// `organization_claims_ignored`, `session_version_unknown`.
     pub fn flags(&self) -> &[&'static str] {
         self.0.membership.flags()
     }

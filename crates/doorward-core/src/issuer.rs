@@ -9,6 +9,7 @@ use crate::decoders::Decoder;
 use crate::jwk::JwkSet;
 use crate::kind::KindSet;
 use crate::secret::Secret;
+use crate::spelling::{self, Spelled, SpellingError};
 
 /// The issuer's place in its verifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,6 +67,15 @@ impl SharedSecret {
     pub fn new(secret: &Secret, algorithms: AlgorithmSet) -> Result<Self, &'static str> {
         if algorithms.is_empty() || !algorithms.intersection(AlgorithmSet::ASYMMETRIC).is_empty() {
             return Err("a shared secret verifies HS256, HS384 and HS512 only");
+        }
+        // The oldest forgery of all: a public key is known to everybody, so as a secret it is worth nothing.
+        let known_to_all = match spelling::read(secret.expose().as_bytes()) {
+            Ok(Spelled::Keys(_)) | Err(SpellingError::PrivateKey) => true,
+            Ok(Spelled::Json(json)) => JwkSet::parse(&json, AlgorithmSet::ASYMMETRIC).is_ok(),
+            Err(_) => false,
+        };
+        if known_to_all {
+            return Err("this is a key or a key set, not a shared secret; it belongs into `keys`");
         }
         let prepare = |algorithm| {
             Ok((

@@ -243,7 +243,8 @@ pub(crate) fn short(text: &str) -> &str {
 
 /// The position and kind of a syntax error, without the text around it.
 pub(crate) fn explain(error: &serde_json::Error) -> String {
-    error.to_string()
+    // A message of serde's may quote the attacker's whole text.
+    error.to_string().chars().take(160).collect()
 }
 
 #[cfg(test)]

@@ -159,6 +159,13 @@ impl JwkSet {
             }
         }
         set.index();
+        if set.without_kid.len() > crate::jws::MAX_KEYS_TRIED {
+            return Err(KeyError(format!(
+                "{} keys have no `kid`; at most {} can be tried for a token. Give them as JWKs with a `kid` each",
+                set.without_kid.len(),
+                crate::jws::MAX_KEYS_TRIED
+            )));
+        }
         if let Some(private) = set.skipped.iter().find(|why| why.contains(PRIVATE_KEY)) {
             return Err(KeyError(private.clone()));
         }

@@ -15,8 +15,9 @@ use crate::rejection::{Reason, Rejection};
 pub struct Policy {
     kinds: Option<KindSet>,
     scopes: Vec<String>,
-    any_scope: Vec<String>,
-    role: Option<String>,
+    /// Of each group, one.
+    any_scope: Vec<Vec<String>>,
+    roles: Vec<String>,
     permissions: Vec<String>,
     feature: Option<String>,
     plan: Option<String>,
@@ -51,17 +52,18 @@ impl Policy {
         self
     }
 
-    /// Demands at least one of these scopes.
+    /// Demands at least one of these scopes; may be called again for another group. Nobody has one of none.
     #[must_use]
     pub fn any_scope<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
-        self.any_scope.extend(scopes.into_iter().map(Into::into));
+        self.any_scope
+            .push(scopes.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Demands a role in the active organization; the prefix `org:` may be left out.
+    /// Demands a role in the active organization; the prefix `org:` may be left out. Nobody has two.
     #[must_use]
     pub fn role(mut self, role: &str) -> Self {
-        self.role = Some(prefixed(role));
+        self.roles.push(prefixed(role));
         self
     }
 
@@ -142,11 +144,7 @@ impl Policy {
         let lacking = |reason: Reason, what: &str, wanted: &str| {
             Err(Rejection::new(reason).with_detail(format!("the {what} {wanted:?} is lacking")))
         };
-        if let Some(role) = self
-            .role
-            .as_deref()
-            .filter(|role| !has_role(identity, role))
-        {
+        if let Some(role) = self.roles.iter().find(|role| !has_role(identity, role)) {
             return lacking(Reason::RoleRequired, "role", role);
         }
         if let Some(permission) = self
@@ -188,15 +186,17 @@ impl Policy {
 
     fn permit_scopes(&self, held: &[String]) -> Result<(), Rejection> {
         let lacks_one = self.scopes.iter().any(|scope| !held.contains(scope));
-        let lacks_any =
-            !self.any_scope.is_empty() && !self.any_scope.iter().any(|scope| held.contains(scope));
-        if lacks_one || lacks_any {
+        let lacking_group = self
+            .any_scope
+            .iter()
+            .find(|group| !group.iter().any(|scope| held.contains(scope)));
+        if lacks_one || lacking_group.is_some() {
             let wanted = if lacks_one {
-                &self.scopes
+                Some(&self.scopes)
             } else {
-                &self.any_scope
-            }
-            .join(" ");
+                lacking_group
+            };
+            let wanted = wanted.map(|scopes| scopes.join(" ")).unwrap_or_default();
             return Err(Rejection::new(Reason::InsufficientScope)
                 .with_detail(format!(
                     "the token has {:?}, wanted: {wanted:?}",

@@ -188,7 +188,7 @@ impl Verifier {
 
         let claims = claims.verified(&evidence);
         claims.require(&issuer.required_claims)?;
-        let (claims, membership) = decode(claims, issuer)?;
+        let (claims, membership) = decode(claims, kind, issuer)?;
         in_time(&claims, issuer, now)?;
         for_us(&claims, kind, issuer)?;
         self.signed_in(&claims, kind)?;
@@ -387,13 +387,14 @@ fn key_unknown(kid: Option<&str>) -> Rejection {
 
 fn decode(
     claims: Parsed<'_>,
+    kind: TokenKind,
     issuer: &Issuer,
 ) -> Result<(Claims, crate::decoders::Membership), Rejection> {
     let (mut claims, provider) = claims.into_claims()?;
     if !issuer.decoder.has_permissions_claim() {
         claims.permissions.clear();
     }
-    Ok((claims, issuer.decoder.decode(&provider)))
+    Ok((claims, issuer.decoder.decode(kind, &provider)))
 }
 
 /// RFC 7519 §4.1.4 to §4.1.6, with the issuer's leeway and no rounding in the holder's favour.

@@ -326,9 +326,10 @@ fn kinds(names: &[String]) -> KindSet {
 }
 
 fn policy(demands: &Demands) -> Policy {
-    let mut policy = Policy::new()
-        .scopes(demands.scopes.clone())
-        .any_scope(demands.any_scope.clone());
+    let mut policy = Policy::new().scopes(demands.scopes.clone());
+    if !demands.any_scope.is_empty() {
+        policy = policy.any_scope(demands.any_scope.clone());
+    }
     if let Some(kinds) = &demands.accepts {
         policy = policy.accepts(kinds.iter().map(|name| TokenKind::from_name(name).unwrap()));
     }

@@ -76,7 +76,10 @@ impl Policy {
             }
             engine = match name.as_str() {
                 "scopes" => engine.scopes(words(&name, &value)?),
-                "any_scope" => engine.any_scope(words(&name, &value)?),
+                "any_scope" => match words(&name, &value)? {
+                    nothing if nothing.is_empty() => engine,
+                    group => engine.any_scope(group),
+                },
                 "role" => engine.role(&filled(&name, &value)?),
                 "permission" => engine.permission(&filled(&name, &value)?),
                 "permissions" => words(&name, &value)?

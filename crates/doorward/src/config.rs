@@ -441,6 +441,14 @@ impl IssuerConfig {
                 .map_err(|why| ConfigError::new("shared_secret", why))?;
             return Ok((KeySource::SharedSecret(shared), None));
         }
+        let fetched =
+            self.jwks_url.is_some() || self.jwks_bearer.is_some() || self.discover == Some(true);
+        if fetched && (text.is_some() || file.is_some()) {
+            return Err(ConfigError::new(
+                "keys",
+                "keys that are given and keys that are fetched exclude each other; keep one of them",
+            ));
+        }
         let inputs: Option<Vec<Vec<u8>>> = match (text, file) {
             (Some(texts), _) => Some(texts.into_iter().map(String::into_bytes).collect()),
             (None, Some(bytes)) => Some(vec![bytes?]),

@@ -79,6 +79,17 @@ const VARIABLES: [(&str, Apply); 24] = [
     }),
 ];
 
+/// Variables that narrow what is accepted. An empty one is more likely a template gone wrong than a waiver.
+const RESTRICTING: [&str; 7] = [
+    "CLERK_AUTHORIZED_PARTIES",
+    "DOORWARD_AUTHORIZED_PARTIES",
+    "DOORWARD_AUDIENCE",
+    "DOORWARD_ALGORITHMS",
+    "DOORWARD_TOKEN_TYPES",
+    "DOORWARD_REQUIRED_CLAIMS",
+    "DOORWARD_ACCEPTS",
+];
+
 type Apply = fn(&mut Target, String);
 
 /// The configuration under construction: it has one issuer, the environment's.
@@ -138,17 +149,23 @@ impl Config {
 
     /// Reads `CLERK_PUBLISHABLE_KEY`, `CLERK_SECRET_KEY`, `CLERK_JWT_KEY`, `CLERK_AUTHORIZED_PARTIES`,
     /// `CLERK_API_URL` and `DOORWARD_*`. `DOORWARD_CONFIG` names a `doorward.toml` to read instead of an issuer in the
-    /// environment. An empty variable counts as not set.
+    /// environment. An empty variable counts as not set, except for those that narrow
+    /// what is accepted: there it is a mistake.
     ///
     /// # Errors
     /// Nothing names an issuer, a `DOORWARD_` variable is unknown, or a value cannot be read.
     pub fn from_variables(
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let variables: BTreeMap<String, String> = variables
+        let (empty, variables): (BTreeMap<String, String>, BTreeMap<String, String>) = variables
             .into_iter()
-            .filter(|(_, value)| !value.trim().is_empty())
-            .collect();
+            .partition(|(_, value)| value.trim().is_empty());
+        if let Some(name) = RESTRICTING.iter().find(|name| empty.contains_key(**name)) {
+            return Err(ConfigError::new(
+                *name,
+                "is empty, which would waive a check; unset it or fill it in",
+            ));
+        }
         let known: Vec<&str> = VARIABLES
             .iter()
             .map(|(name, _)| *name)

@@ -287,7 +287,8 @@ impl Session<'_> {
             };
             return Err((failure, busy.then_some(pause)));
         }
-        if response.headers().contains_key(CONTENT_ENCODING) {
+        let encoding = response.headers().get(CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| encoding != "identity") {
             // We ask for no compression; a body that claims it would grow beyond what was received.
             return Err(unusable(
                 "the body is compressed, which nobody asked for".to_owned(),

@@ -88,12 +88,19 @@ impl History {
         match wait {
             // The source is down: the last good set serves on.
             Some(_) => Advice::Use,
-            None if self.failed.is_some() => Advice::UseAndRefresh,
+            None if self.failed_lately(now) => Advice::UseAndRefresh,
             // Nobody has asked for so long that a withdrawn key might still be in the set.
             None if age >= ttl * 2 => Advice::Fetch,
             None if age >= ttl * 4 / 5 => Advice::UseAndRefresh,
             None => Advice::Use,
         }
+    }
+
+    /// Whether the source was seen to be down a moment ago, so that waiting for it is likely to be in vain.
+    fn failed_lately(&self, now: Duration) -> bool {
+        const LATELY: Duration = Duration::from_secs(30);
+        self.failed
+            .is_some_and(|(at, _)| now.saturating_sub(at) < LATELY)
     }
 
     /// How long to leave a failing source alone: 1, 2, 4, 8, then 10 seconds.

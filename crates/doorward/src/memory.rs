@@ -284,7 +284,8 @@ impl KeySlot {
                 let clock_ahead = date.map(|date| date.millis_since(self.clock.now()));
                 let ttl = max_age
                     .unwrap_or(self.settings.default_ttl)
-                    .clamp(self.settings.min_ttl, self.settings.max_ttl);
+                    .max(self.settings.min_ttl)
+                    .min(self.settings.max_ttl);
                 let keys = match &before.keys {
                     Some(known) if known.same_document(&keys) => Arc::clone(known),
                     known => {

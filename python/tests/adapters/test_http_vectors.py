@@ -87,10 +87,11 @@ def test_the_table_is_found() -> None:
 def client(door: Door, table: str) -> TestClient:
     """One application for each table and door."""
     settings = TABLES[table]
+    down = settings.get("issuer_down", False)
     auth = Authenticator.clerk(
         publishable_key=issuer().publishable_key,
-        jwt_key=None if settings.get("issuer_down") else issuer().jwks(),
-        jwks_url=f"http://127.0.0.1:{closed_port()}/jwks.json",
+        jwt_key=None if down else issuer().jwks(),
+        jwks_url=f"http://127.0.0.1:{closed_port()}/jwks.json" if down else None,
         authorized_parties=PARTY,
         accepts=["session_token", "oauth_token"],
         clock=clock,

@@ -54,20 +54,22 @@ fn section(title: &str, members: &Map<String, Value>, now: Timestamp) {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        // What an attacker wrote must not drive the terminal.
-        let text: String = text
-            .chars()
-            .map(|letter| {
-                if letter.is_control() {
-                    '\u{fffd}'
-                } else {
-                    letter
-                }
-            })
-            .collect();
-        let meaning = meaning(name, value, now).unwrap_or_default();
+        let (name, text) = (printable(name), printable(&text));
+        let meaning = meaning(&name, value, now).unwrap_or_default();
         output::line(&format!("  {name:<18} {text}  {}", paint(DIM, &meaning)));
     }
+}
+
+/// What an attacker wrote must not drive the terminal.
+fn printable(text: &str) -> String {
+    let mark = |letter: char| {
+        if letter.is_control() {
+            '\u{fffd}'
+        } else {
+            letter
+        }
+    };
+    text.chars().map(mark).collect()
 }
 
 /// What a member is, in a few words; dates in words, too.

@@ -591,7 +591,7 @@ pub(crate) fn policies(maker: &Maker) -> Group {
             ("stale_second", json!({"reverification": "strict"}), false),
             ("no_factors", json!({"reverification": "lax"}), false),
             ("odd_factors", json!({"reverification": "lax"}), false),
-            ("access", json!({"reverification": "lax"}), true),
+            ("access", json!({"reverification": "lax"}), false),
             ("first_only", within("first_factor", 9), false),
             ("first_only", within("first_factor", 10), true),
             ("stale_second", within("first_factor", 1), true),
