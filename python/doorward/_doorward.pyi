@@ -1,6 +1,7 @@
 """The compiled engine. Private: import these names from `doorward` instead."""
 
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from typing import Any, Final, Literal, final
 
 from typing_extensions import Self, disjoint_base
@@ -169,6 +170,7 @@ class Authenticator:
         cookies: Sequence[str] | None = None,
         cache_bytes: int = 16_777_216,
         explain: bool = False,
+        problem_details: bool = False,
     ) -> Self: ...
     @classmethod
     def clerk(
@@ -190,11 +192,15 @@ class Authenticator:
         cookies: str | Sequence[str] | None = None,
         cache_bytes: int = 16_777_216,
         explain: bool = False,
+        problem_details: bool = False,
     ) -> Self: ...
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self: ...
     @classmethod
-    def from_config(cls, path: str) -> Self: ...
+    def from_config(cls, config: str | PathLike[str] | Mapping[str, Any]) -> Self:
+        """From a `doorward.toml`, or from a mapping with its settings. With one issuer its settings may stand beside
+        the others: `{"preset": "clerk", "publishable_key": …}`; several are `{"issuer": [{…}, {…}]}`.
+        """
     def authenticate_nowait(self, head: Any) -> Identity | Pending:
         """One try without waiting: an `Identity`, or a `Pending` to wait for before the next try. Raises `Rejection`."""
     def verify_nowait(self, token: str | bytes) -> Identity | Pending: ...
@@ -203,6 +209,14 @@ class Authenticator:
     def token(self, head: Any) -> str:
         """The bearer token the request presents, unverified. For compatibility layers; never log it."""
 
+    def place(self, head: Any) -> Literal["header", "cookie"] | None:
+        """Where the request's credential stands; None if there is none. Browsers send cookies by themselves: a door
+        that reads them asks who made the request.
+        """
+
+    @property
+    def authorized_parties(self) -> tuple[str, ...]:
+        """The origins and clients that tokens may be made for, of all issuers."""
     def permit(self, policy: Policy, identity: Identity) -> None:
         """As `Policy.permit`, and the refusal explains itself if this authenticator's refusals do."""
 

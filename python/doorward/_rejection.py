@@ -9,7 +9,8 @@ class Rejection(Exception):
     """One refusal of one request.
 
     `reason` is for programs, `headers` and `body` are what an adapter sends, `detail` and `hint`
-    are for the operator's log and never reach the caller.
+    are for the operator's log and never reach the caller. `headers` are all but `content_type`,
+    which belongs to the body.
     """
 
     reason: Reason
@@ -18,6 +19,7 @@ class Rejection(Exception):
     body: bytes
     detail: str
     hint: str
+    content_type: str
 
     def __init__(
         self,
@@ -27,6 +29,7 @@ class Rejection(Exception):
         body: bytes,
         detail: str,
         hint: str,
+        content_type: str = "application/json",
     ) -> None:
         super().__init__(reason)
         self.reason = Reason(reason)
@@ -35,6 +38,7 @@ class Rejection(Exception):
         self.body = body
         self.detail = detail
         self.hint = hint
+        self.content_type = content_type
 
     @property
     def absent(self) -> bool:
@@ -52,6 +56,7 @@ class Rejection(Exception):
             self.body,
             self.detail,
             self.hint,
+            self.content_type,
         )
 
 

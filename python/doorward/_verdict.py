@@ -1,4 +1,4 @@
-"""One verification per request, remembered in the ASGI scope."""
+"""One verification per request, remembered in the ASGI scope or the WSGI environ."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from ._doorward import Pending
 from ._rejection import Rejection
+from .observe import refused, verified
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
     from ._authenticator import Authenticator
-    from ._doorward import Identity
+    from ._doorward import Identity, Policy
 
 _logger = logging.getLogger("doorward")
 
-#: Where a scope remembers its verdict, which authenticator reached it, and from which headers.
+#: Where a request remembers its verdict, which authenticator reached it, and from which headers.
 _VERDICT = "doorward.verdict"
 
 
 def first_try(
     auth: Authenticator, scope: MutableMapping[str, Any]
 ) -> Identity | Rejection | Pending:
-    """What `auth` says about the request without waiting; asked once however many want to know."""
+    """What `auth` says about an ASGI request without waiting; asked once for all who want to know."""
     remembered = scope.get(_VERDICT)
     # Frameworks copy the list of headers, so it is compared by what is in it.
     if remembered is not None and remembered[0] is auth and remembered[1] == scope["headers"]:
@@ -31,11 +32,10 @@ def first_try(
     try:
         found = auth.authenticate_nowait(scope)
     except Rejection as rejection:
-        return _remember(auth, scope, rejection)
+        return _refused(auth, scope, scope["headers"], rejection)
     if isinstance(found, Pending):
         return found
-    scope[_VERDICT] = (auth, scope["headers"], found)
-    return found
+    return _admitted(auth, scope, scope["headers"], found)
 
 
 async def verdict(auth: Authenticator, scope: MutableMapping[str, Any]) -> Identity | Rejection:
@@ -45,21 +45,67 @@ async def verdict(auth: Authenticator, scope: MutableMapping[str, Any]) -> Ident
         try:
             found = await auth.authenticate(scope)
         except Rejection as rejection:
-            return _remember(auth, scope, rejection)
-        scope[_VERDICT] = (auth, scope["headers"], found)
+            return _refused(auth, scope, scope["headers"], rejection)
+        return _admitted(auth, scope, scope["headers"], found)
     return found
 
 
-def _remember(
-    auth: Authenticator, scope: MutableMapping[str, Any], rejection: Rejection
+def verdict_blocking(
+    auth: Authenticator, environ: MutableMapping[str, Any]
+) -> Identity | Rejection:
+    """What `auth` says about a WSGI request. Blocks, without the GIL, where a key set must be
+    fetched first.
+    """
+    presented = (environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE"))
+    remembered = environ.get(_VERDICT)
+    if remembered is not None and remembered[0] is auth and remembered[1] == presented:
+        return remembered[2]
+    try:
+        found = auth.authenticate_blocking(environ)
+    except Rejection as rejection:
+        return _refused(auth, environ, presented, rejection)
+    return _admitted(auth, environ, presented, found)
+
+
+def permitted(auth: Authenticator, policy: Policy, identity: Identity) -> Rejection | None:
+    """Why a policy refuses an identity; `None` where it does not."""
+    try:
+        auth.permit(policy, identity)
+    except Rejection as rejection:
+        report(rejection)
+        # The traceback would keep a frame, and with it the request, in a reference cycle.
+        return rejection.with_traceback(None)
+    return None
+
+
+def _admitted(
+    auth: Authenticator, request: MutableMapping[str, Any], presented: object, identity: Identity
+) -> Identity:
+    request[_VERDICT] = (auth, presented, identity)
+    verified(identity)
+    return identity
+
+
+def _refused(
+    auth: Authenticator, request: MutableMapping[str, Any], presented: object, rejection: Rejection
 ) -> Rejection:
     report(rejection)
-    # The traceback would keep a frame, and with it the scope, in a reference cycle.
-    scope[_VERDICT] = (auth, scope["headers"], rejection.with_traceback(None))
+    request[_VERDICT] = (auth, presented, rejection.with_traceback(None))
     return rejection
 
 
 def report(rejection: Rejection) -> None:
     """Tells the operator what the caller is not told. Trouble on our side is a warning."""
     level = logging.WARNING if rejection.status >= 500 else logging.INFO
-    _logger.log(level, "refused: %s (%s)", rejection, rejection.hint)
+    _logger.log(
+        level,
+        "refused: %s (%s)",
+        rejection,
+        rejection.hint,
+        extra={
+            "reason": rejection.reason.value,
+            "detail": rejection.detail,
+            "hint": rejection.hint,
+        },
+    )
+    refused(rejection)

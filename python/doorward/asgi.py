@@ -123,7 +123,10 @@ class AuthMiddleware:
                 return
             response = "websocket.http.response"
         body = rejection.body
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        headers = [
+            (b"content-type", rejection.content_type.encode("latin-1")),
+            (b"content-length", b"%d" % len(body)),
+        ]
         for name, value in rejection.headers:
             headers.append((name.encode("latin-1"), value.encode("latin-1")))
         status = rejection.status

@@ -203,6 +203,7 @@ struct Inner {
     scope: Option<String>,
     retry_after: Option<u32>,
     explain: bool,
+    problem: bool,
 }
 
 impl Rejection {
@@ -215,6 +216,7 @@ impl Rejection {
             scope: None,
             retry_after,
             explain: false,
+            problem: false,
         }))
     }
 
@@ -243,6 +245,13 @@ impl Rejection {
     #[must_use]
     pub fn explained(mut self) -> Self {
         self.0.explain = true;
+        self
+    }
+
+    /// Writes the body as problem details (RFC 9457).
+    #[must_use]
+    pub fn as_problem(mut self) -> Self {
+        self.0.problem = true;
         self
     }
 
@@ -305,16 +314,53 @@ impl Rejection {
         headers
     }
 
-    /// The JSON body: `{"detail": "<code>"}`, with `explanation` and `hint` where [`Rejection::explained`] says so.
+    /// The media type of [`Rejection::body`].
+    pub fn content_type(&self) -> &'static str {
+        if self.0.problem {
+            "application/problem+json"
+        } else {
+            "application/json"
+        }
+    }
+
+    /// The JSON body: `{"detail": "<code>"}`, with `explanation` and `hint` where [`Rejection::explained`] says so; or
+    /// problem details (RFC 9457 §3) where [`Rejection::as_problem`] does, whose `reason` is the code.
     pub fn body(&self) -> String {
+        let Inner {
+            reason,
+            problem,
+            explain,
+            ..
+        } = *self.0;
         let mut body = serde_json::Map::new();
-        body.insert("detail".into(), self.0.reason.code().into());
-        if self.0.explain {
-            body.insert("summary".into(), self.0.reason.summary().into());
+        if problem {
+            // RFC 9457 §4.2.1: with `about:blank` the title is the status's own.
+            body.insert("type".into(), "about:blank".into());
+            body.insert("title".into(), title(reason.status()).into());
+            body.insert("status".into(), reason.status().into());
+            body.insert("detail".into(), reason.summary().into());
+            body.insert("reason".into(), reason.code().into());
+        } else {
+            body.insert("detail".into(), reason.code().into());
+            if explain {
+                body.insert("summary".into(), reason.summary().into());
+            }
+        }
+        if explain {
             body.insert("explanation".into(), self.detail().into());
             body.insert("hint".into(), self.hint().into());
         }
         serde_json::Value::Object(body).to_string()
+    }
+}
+
+/// RFC 9110 §15.5 and §15.6.
+const fn title(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        _ => "Service Unavailable",
     }
 }
 

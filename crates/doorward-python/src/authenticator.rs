@@ -1,20 +1,22 @@
 //! The authenticator: one try that does not wait, one that blocks. The waiting of event loops is written in Python.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use doorward::core::Place;
 use doorward::{
-    Attempt, Authenticator as Engine, Clock, Config, IssuerConfig, OneOrMany, SecretText, Ticket,
-    Timestamp,
+    ANY_AUDIENCE, Attempt, Authenticator as Engine, Clock, Config, IssuerConfig, OneOrMany,
+    SecretText, Ticket, Timestamp,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyString, PyTuple, PyType};
 
 use crate::head::{Head, token_text};
 use crate::identity::Identity;
-use crate::issuer::{Issuer, audience, one_or_many, set_keys};
+use crate::issuer::{Any, Issuer, audience, one_or_many, set_keys};
 use crate::policy::{Policy, kinds};
 use crate::refusal::{config_error, raise};
 
@@ -32,7 +34,7 @@ struct Built(Engine);
 impl Authenticator {
     #[new]
     #[pyo3(signature = (issuers, *, accepts=None, allow_pending=false, leeway=5.0, clock=None, cookies=None,
-        cache_bytes=16_777_216, explain=false))]
+        cache_bytes=16_777_216, explain=false, problem_details=false))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are Python's keyword arguments"
@@ -47,6 +49,7 @@ impl Authenticator {
         cookies: Option<&Bound<'_, PyAny>>,
         cache_bytes: usize,
         explain: bool,
+        problem_details: bool,
     ) -> PyResult<Self> {
         if let Ok(built) = issuers.cast::<Built>() {
             return Ok(Self {
@@ -69,6 +72,7 @@ impl Authenticator {
             leeway,
             cache_bytes,
             explain,
+            problem_details,
         };
         Ok(Self {
             engine: settings.build(py, config, clock)?,
@@ -78,7 +82,7 @@ impl Authenticator {
     #[classmethod]
     #[pyo3(signature = (*, publishable_key=None, issuer=None, jwt_key=None, secret_key=None, authorized_parties=None,
         audience=None, accepts=None, allow_pending=false, azp=None, leeway=5.0, clock=None, api_url=None,
-        jwks_url=None, cookies=None, cache_bytes=16_777_216, explain=false))]
+        jwks_url=None, cookies=None, cache_bytes=16_777_216, explain=false, problem_details=false))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are Python's keyword arguments"
@@ -101,6 +105,7 @@ impl Authenticator {
         cookies: Option<&Bound<'py, PyAny>>,
         cache_bytes: usize,
         explain: bool,
+        problem_details: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let mut config = IssuerConfig::preset("clerk");
         config.publishable_key = publishable_key;
@@ -121,6 +126,7 @@ impl Authenticator {
             leeway,
             cache_bytes,
             explain,
+            problem_details,
         };
         let engine = settings.build(class.py(), Config::new([config]), clock)?;
         class.call1((Built(engine),))
@@ -161,14 +167,18 @@ impl Authenticator {
         class.call1((Built(build(py, &config, None)?),))
     }
 
+    /// From a `doorward.toml`, or from a mapping with its settings.
     #[classmethod]
     fn from_config<'py>(
         class: &Bound<'py, PyType>,
-        path: std::path::PathBuf,
+        config: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = class.py();
-        let config =
-            Config::from_file(path).map_err(|error| config_error(py, &error.to_string()))?;
+        let config = match config.cast::<PyMapping>() {
+            Ok(settings) => Config::from_json(&json_of(settings)?),
+            Err(_) => Config::from_file(config.extract::<PathBuf>()?),
+        };
+        let config = config.map_err(|error| config_error(py, &error.to_string()))?;
         class.call1((Built(build(py, &config, None)?),))
     }
 
@@ -197,14 +207,28 @@ impl Authenticator {
     }
 
     /// The bearer token a request presents, unverified.
-    fn token<'py>(&self, head: &Bound<'py, PyAny>) -> PyResult<Bound<'py, pyo3::types::PyString>> {
+    fn token<'py>(&self, head: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
         let py = head.py();
         let head = Head::of(head)?;
         let credential = self
             .engine
             .credential(&head)
             .map_err(|rejection| raise(py, &rejection))?;
-        Ok(pyo3::types::PyString::new(py, credential.token()))
+        Ok(PyString::new(py, credential.token()))
+    }
+
+    /// Where the request's credential stands.
+    fn place(&self, head: &Bound<'_, PyAny>) -> PyResult<Option<&'static str>> {
+        let place = self.engine.place(&Head::of(head)?);
+        Ok(place.map(|place| match place {
+            Place::Cookie => "cookie",
+            _ => "header",
+        }))
+    }
+
+    #[getter]
+    fn authorized_parties<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.engine.authorized_parties())
     }
 
     fn refresh(&self, py: Python<'_>) {
@@ -213,6 +237,40 @@ impl Authenticator {
 
     fn __repr__(&self) -> String {
         format!("{:?}", self.engine)
+    }
+}
+
+/// Settings as JSON. What JSON has no word for is spelled as the file spells it.
+fn json_of(settings: &Bound<'_, PyMapping>) -> PyResult<String> {
+    let py = settings.py();
+    let arguments = PyDict::new(py);
+    arguments.set_item("default", wrap_pyfunction!(spelled, py)?)?;
+    py.import("json")?
+        .call_method("dumps", (settings,), Some(&arguments))?
+        .extract()
+}
+
+#[pyfunction]
+fn spelled<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = value.py();
+    if value.is_instance_of::<Any>() {
+        return Ok(PyString::new(py, ANY_AUDIENCE).into_any());
+    }
+    if value.is_instance_of::<PyBytes>() {
+        return value.call_method0("decode");
+    }
+    if let Ok(mapping) = value.cast::<PyMapping>() {
+        return Ok(py.get_type::<PyDict>().call1((mapping,))?);
+    }
+    if let Ok(path) = py.import("os")?.call_method1("fspath", (value,)) {
+        return Ok(path);
+    }
+    match value.try_iter() {
+        Ok(items) => Ok(PyList::new(py, items.collect::<PyResult<Vec<_>>>()?)?.into_any()),
+        Err(_) => Err(PyTypeError::new_err(format!(
+            "a setting is text, a number, a truth value or a list of those, found {}",
+            value.get_type().name()?
+        ))),
     }
 }
 
@@ -282,6 +340,7 @@ struct Settings<'a, 'py> {
     leeway: f64,
     cache_bytes: usize,
     explain: bool,
+    problem_details: bool,
 }
 
 impl Settings<'_, '_> {
@@ -302,6 +361,7 @@ impl Settings<'_, '_> {
         config.leeway = Some(self.leeway);
         config.cache_bytes = Some(self.cache_bytes);
         config.explain = Some(self.explain);
+        config.problem_details = Some(self.problem_details);
         build(py, &config, clock)
     }
 }

@@ -19,6 +19,7 @@ pub(crate) fn raise(py: Python<'_>, rejection: &Rejection) -> PyErr {
             body,
             rejection.detail(),
             rejection.hint(),
+            rejection.content_type(),
         ))
     };
     match build() {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_core::{
-    Credential, Identity, IssuerName, KeySource, Lookup, Outcome, Reason, Rejection, RequestHead,
-    Verifier, sha256,
+    Credential, Identity, IssuerName, KeySource, Lookup, Outcome, Place, Reason, Rejection,
+    RequestHead, Verifier, sha256,
 };
 
 use crate::clock::{Clock, SystemClock};
@@ -30,6 +30,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     fetch: FetchSettings,
     explain: bool,
+    problem_details: bool,
 }
 
 /// The result of one try that does not wait.
@@ -76,6 +77,7 @@ impl Authenticator {
             fetch,
             cache_bytes,
             explain,
+            problem_details,
         } = config.resolve()?;
         let slots = sources
             .into_iter()
@@ -99,6 +101,7 @@ impl Authenticator {
             clock,
             fetch,
             explain,
+            problem_details,
         })))
     }
 
@@ -162,6 +165,25 @@ impl Authenticator {
             .map_err(|rejection| self.refuse(rejection))
     }
 
+    /// Where a request's credential stands; `None` if there is none, or not exactly one. A browser sends cookies by
+    /// itself, so a door that reads them must ask who made the request (cross-site request forgery).
+    pub fn place<H: RequestHead>(&self, head: &H) -> Option<Place> {
+        let credential = self.0.verifier.credential(head).ok()?;
+        Some(credential.place())
+    }
+
+    /// The origins and clients that tokens may be made for, of all issuers.
+    pub fn authorized_parties(&self) -> Vec<&str> {
+        let issuers = self.0.verifier.issuers().iter();
+        let mut parties: Vec<&str> = issuers
+            .flat_map(|issuer| &issuer.authorized_parties.parties)
+            .map(String::as_str)
+            .collect();
+        parties.sort_unstable();
+        parties.dedup();
+        parties
+    }
+
     /// Fetches every remote key set that is not fresh, and waits. To warm up before traffic comes; never needed.
     pub fn refresh_blocking(&self) {
         let tickets: Vec<Ticket> = self.0.memory.slots().map(|slot| slot.fetch(None)).collect();
@@ -201,12 +223,13 @@ impl Authenticator {
 
     /// Makes a refusal of your own (a policy's) speak the way this authenticator's refusals do.
     #[must_use]
-    pub fn refuse(&self, rejection: Rejection) -> Rejection {
-        let rejection = if self.0.explain {
-            rejection.explained()
-        } else {
-            rejection
-        };
+    pub fn refuse(&self, mut rejection: Rejection) -> Rejection {
+        if self.0.explain {
+            rejection = rejection.explained();
+        }
+        if self.0.problem_details {
+            rejection = rejection.as_problem();
+        }
         observe::rejected(&rejection);
         rejection
     }

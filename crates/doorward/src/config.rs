@@ -40,6 +40,8 @@ pub struct Config {
     pub max_token_bytes: Option<usize>,
     /// Whether refusals tell the caller why in detail. For development only. Default: false.
     pub explain: Option<bool>,
+    /// Whether refusals are `application/problem+json` (RFC 9457) instead of `{"detail": "<code>"}`. Default: false.
+    pub problem_details: Option<bool>,
     /// How key sets are fetched. Not in the file: the defaults need no tuning.
     #[serde(skip)]
     pub fetch: FetchSettings,
@@ -181,7 +183,20 @@ pub(crate) struct Resolved {
     pub(crate) fetch: FetchSettings,
     pub(crate) cache_bytes: usize,
     pub(crate) explain: bool,
+    pub(crate) problem_details: bool,
 }
+
+/// The settings that hold for all issuers alike.
+const SHARED: [&str; 8] = [
+    "accepts",
+    "allow_pending",
+    "leeway",
+    "cookies",
+    "cache_bytes",
+    "max_token_bytes",
+    "explain",
+    "problem_details",
+];
 
 const DEFAULT_CACHE_BYTES: usize = 16 * 1024 * 1024;
 
@@ -228,6 +243,32 @@ impl Config {
                 .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             ConfigError::new(format!("line {line}"), with_suggestion(error.message()))
         })
+    }
+
+    /// Reads a JSON object with the settings of a `doorward.toml`. Where there is one issuer, its settings may stand
+    /// beside the others: `{"preset": "clerk", "publishable_key": "pk_…"}`.
+    ///
+    /// # Errors
+    /// It is no JSON object, or has an unknown or mistyped setting.
+    pub fn from_json(text: &str) -> Result<Self, ConfigError> {
+        let wrong = |error: serde_json::Error| {
+            ConfigError::new("configuration", with_suggestion(&error.to_string()))
+        };
+        let settings: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(text).map_err(wrong)?;
+        if settings
+            .get("issuer")
+            .is_some_and(|issuer| !issuer.is_string())
+        {
+            return serde_json::from_value(settings.into()).map_err(wrong);
+        }
+        let (shared, issuer) = settings
+            .into_iter()
+            .partition::<serde_json::Map<_, _>, _>(|(name, _)| SHARED.contains(&name.as_str()));
+        let mut config: Self = serde_json::from_value(shared.into()).map_err(wrong)?;
+        let issuer: IssuerConfig = serde_json::from_value(issuer.into()).map_err(wrong)?;
+        config.issuers.push(issuer);
+        Ok(config)
     }
 
     /// Sets the kinds of tokens that are accepted.
@@ -282,6 +323,7 @@ impl Config {
             fetch: self.fetch.clone(),
             cache_bytes: self.cache_bytes.unwrap_or(DEFAULT_CACHE_BYTES),
             explain: self.explain.unwrap_or(false),
+            problem_details: self.problem_details.unwrap_or(false),
         })
     }
 }

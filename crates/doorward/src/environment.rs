@@ -8,7 +8,7 @@ use crate::config::{Config, ConfigError, IssuerConfig, OneOrMany, SecretText, un
 
 /// Every variable that is read, and what it sets. Variables of other programs are left alone; one that begins with
 /// `DOORWARD_` and is not here is a mistake.
-const VARIABLES: [(&str, Apply); 24] = [
+const VARIABLES: [(&str, Apply); 25] = [
     ("CLERK_PUBLISHABLE_KEY", |to, text| {
         to.clerk().publishable_key = Some(text)
     }),
@@ -70,6 +70,9 @@ const VARIABLES: [(&str, Apply); 24] = [
     }),
     ("DOORWARD_EXPLAIN", |to, text| {
         to.parsed(text, |config, value| config.explain = Some(value))
+    }),
+    ("DOORWARD_PROBLEM_DETAILS", |to, text| {
+        to.parsed(text, |config, value| config.problem_details = Some(value))
     }),
     ("DOORWARD_CACHE_BYTES", |to, text| {
         to.parsed(text, |config, value| config.cache_bytes = Some(value))

@@ -33,6 +33,8 @@ struct Table {
     #[serde(default)]
     explain: bool,
     #[serde(default)]
+    problem_details: bool,
+    #[serde(default)]
     issuer_down: bool,
     tokens: BTreeMap<String, Value>,
     cases: Vec<Case>,
@@ -78,7 +80,12 @@ async fn every_row_is_answered_as_it_says() {
         for case in &table.cases {
             rows += 1;
             let response = app.clone().oneshot(request(case, &tokens)).await.unwrap();
-            if let Err(difference) = compare(case, response).await {
+            let kind = if table.problem_details {
+                "application/problem+json"
+            } else {
+                "application/json"
+            };
+            if let Err(difference) = compare(case, kind, response).await {
                 wrong.push(format!(
                     "{} / {}: {difference}",
                     path.file_stem().unwrap().display(),
@@ -107,6 +114,7 @@ fn authenticator(issuer: &DevIssuer, table: &Table) -> Authenticator {
     }
     let mut config = Config::new([clerk]).accepts([TokenKind::Session, TokenKind::Oauth]);
     config.explain = Some(table.explain);
+    config.problem_details = Some(table.problem_details);
     let clock = ManualClock::at(Timestamp::from_secs(NOW));
     Authenticator::with_clock(&config, Arc::new(clock)).unwrap()
 }
@@ -152,7 +160,7 @@ fn request(case: &Case, tokens: &[(String, String)]) -> Request<Body> {
     request.body(Body::empty()).unwrap()
 }
 
-async fn compare(case: &Case, response: Response<Body>) -> Result<(), String> {
+async fn compare(case: &Case, refusals_are: &str, response: Response<Body>) -> Result<(), String> {
     let header = |name| {
         response
             .headers()
@@ -173,9 +181,7 @@ async fn compare(case: &Case, response: Response<Body>) -> Result<(), String> {
             "\n   expected {expected:?}\n      found {found:?} {body:?}"
         ));
     }
-    if refused
-        && (cache.as_deref(), kind.as_deref()) != (Some("no-store"), Some("application/json"))
-    {
+    if refused && (cache.as_deref(), kind.as_deref()) != (Some("no-store"), Some(refusals_are)) {
         return Err(format!("cache-control {cache:?}, content-type {kind:?}"));
     }
     let Some(expected) = &case.body else {

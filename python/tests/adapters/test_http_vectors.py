@@ -6,12 +6,11 @@ routes, and a middleware in front of them.
 # strings.
 
 import json
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any
 
+import http_table
 import pytest
 from fastapi import Depends, FastAPI, Security
 from fastapi.testclient import TestClient
@@ -19,15 +18,6 @@ from fastapi.testclient import TestClient
 from doorward import Authenticator, Identity
 from doorward.asgi import AuthMiddleware
 from doorward.fastapi import Guard
-from doorward.testing import DevIssuer
-
-NOW = 1_800_000_000
-ISSUER = "https://clerk.example.com"
-PARTY = "http://localhost:3000"
-FOLDER = Path(__file__).parents[3] / "vectors" / "http"
-TABLES: dict[str, dict[str, Any]] = {
-    path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))
-}
 
 
 def by_guards(auth: Authenticator) -> TestClient:
@@ -43,95 +33,38 @@ def by_middleware(auth: Authenticator) -> TestClient:
 Door = Callable[[Authenticator], TestClient]
 
 
-def rows() -> Iterator[Any]:
-    for door in (by_guards, by_middleware):
-        for table, content in TABLES.items():
-            for case in content["cases"]:
-                # Where only the routes are guarded, the router answers before any guard is asked.
-                if case.get("in_front") and door is by_guards:
-                    continue
-                name = f"{door.__name__}-{table}-{case['name']}"
-                yield pytest.param(door, table, case, id=name)
-
-
-@pytest.mark.parametrize(("door", "table", "case"), list(rows()))
-def test_row(door: Door, table: str, case: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("door", "table", "case"),
+    http_table.rows(by_guards, by_middleware, in_front=[by_middleware]),
+)
+def test_row(door: Door, table: str, case: http_table.Case) -> None:
     answer = client(door, table).request(
         case["method"],
-        fill(table, case["path"]),
-        headers=[(name.encode(), fill(table, value).encode()) for name, value in case["headers"]],
+        http_table.path(table, case),
+        headers=[
+            (name.encode(), value.encode()) for name, value in http_table.headers(table, case)
+        ],
     )
-    assert answer.status_code == case["status"], answer.text
-    assert answer.headers.get("www-authenticate") == case["www_authenticate"]
-    assert ("retry-after" in answer.headers) == case["retry_after"]
-    if case["body"] is None:
-        return
-    body = answer.json()
-    if isinstance(body.get("detail"), dict):
+    body = answer.content
+    if case["body"] is not None and isinstance(answer.json().get("detail"), dict):
         # FastAPI writes what an HTTPException says under `detail`, whatever it is.
         # Policies are asked by guards, whatever stands in front.
         assert door is by_guards or case["status"] == 403
-        assert TABLES[table]["explain"]
-        body = body["detail"]
-    assert body == case["body"]
-    if case["status"] >= 400:
-        assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["content-type"] == "application/json"
+        body = json.dumps(answer.json()["detail"]).encode()
+        if http_table.TABLES[table].get("problem_details"):
+            assert json.loads(body) == case["body"]
+            return
+    http_table.check(table, case, status=answer.status_code, headers=answer.headers, body=body)
 
 
 def test_the_table_is_found() -> None:
-    assert sum(len(table["cases"]) for table in TABLES.values()) > 100
+    assert sum(len(table["cases"]) for table in http_table.TABLES.values()) > 100
 
 
 @cache
 def client(door: Door, table: str) -> TestClient:
     """One application for each table and door."""
-    settings = TABLES[table]
-    down = settings.get("issuer_down", False)
-    auth = Authenticator.clerk(
-        publishable_key=issuer().publishable_key,
-        jwt_key=None if down else issuer().jwks(),
-        jwks_url=f"http://127.0.0.1:{closed_port()}/jwks.json" if down else None,
-        authorized_parties=PARTY,
-        accepts=["session_token", "oauth_token"],
-        clock=clock,
-        explain=settings.get("explain", False),
-    )
-    return door(auth)
-
-
-@cache
-def issuer() -> DevIssuer:
-    return DevIssuer(issuer=ISSUER, clock=clock)
-
-
-@cache
-def tokens(table: str) -> dict[str, str]:
-    return {f"<{name}>": token(spec) for name, spec in TABLES[table]["tokens"].items()}
-
-
-def token(spec: Any) -> str:
-    if isinstance(spec, str):
-        return spec
-    if "repeat" in spec:
-        return spec["repeat"] * spec["times"]
-    return issuer().mint(**spec)
-
-
-def fill(table: str, text: str) -> str:
-    for hole, token in tokens(table).items():
-        text = text.replace(hole, token)
-    return text
-
-
-def clock() -> float:
-    return NOW
-
-
-def closed_port() -> int:
-    """A port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    return door(http_table.authenticator(table))
 
 
 def application(guard: Guard) -> FastAPI:

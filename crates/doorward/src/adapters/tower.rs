@@ -216,7 +216,7 @@ pub fn refuse<R: From<String>>(rejection: &Rejection) -> Response<R> {
     let headers = response.headers_mut();
     headers.insert(
         http::header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
+        HeaderValue::from_static(rejection.content_type()),
     );
     for (name, value) in rejection.headers() {
         if let Ok(value) = HeaderValue::try_from(value) {

@@ -1,0 +1,47 @@
+"""An authenticator from a framework's settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from ._authenticator import Authenticator
+from ._rejection import ConfigError
+
+_PREFIXES = ("DOORWARD_", "CLERK_")
+
+
+def authenticator(
+    settings: Mapping[str, Any], *, environ: Mapping[str, str] | None = None
+) -> Authenticator:
+    """Reads the settings that begin with `DOORWARD_` and `CLERK_`; their names are those of the
+    environment variables, which fill what is left open.
+
+    A value is text, a list of texts, a number or a truth value; `None` is not set. Raises
+    `ConfigError`.
+    """
+    variables = dict(os.environ if environ is None else environ)
+    for name, value in settings.items():
+        if name.startswith(_PREFIXES) and value is not None:
+            variables[name] = _text(name, value)
+    return Authenticator.from_env(variables)
+
+
+def _text(name: str, value: object) -> str:
+    """A value as the environment would spell it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)):
+        items = list(cast("Iterable[object]", value))
+        texts = [item for item in items if isinstance(item, str) and "," not in item]
+        if len(texts) == len(items):
+            return ",".join(texts)
+    raise ConfigError(
+        f"{name}: a value is text, a list of texts, a number or a truth value, "
+        f"found {type(value).__name__}"
+    )

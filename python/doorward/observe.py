@@ -1,0 +1,84 @@
+"""What operators see of the verdicts: a logger, and OpenTelemetry where it is in use.
+
+The logger `doorward` tells every refusal with its detail and hint; the records carry `reason`,
+`detail` and `hint`. Trouble on our side (503) is a warning, everything else is information.
+
+Where the OpenTelemetry SDK is loaded, the current span gets `doorward.outcome` (`verified` or
+`refused`) and, for a refusal, `doorward.reason`; the counter `doorward.verdicts` counts by both.
+No token, no key and no caller is ever among them, unless `configure(user_id=True)` asks for
+`enduser.id`.
+"""
+
+from __future__ import annotations
+
+from sys import modules
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._doorward import Identity
+    from ._rejection import Rejection
+
+__all__ = ["configure"]
+
+
+class _Settings:
+    """What `configure` said."""
+
+    telemetry: bool | None = None
+    user_id = False
+    counter: Any = None
+
+
+def configure(*, telemetry: bool | None = None, user_id: bool = False) -> None:
+    """Says what OpenTelemetry is told.
+
+    `telemetry`  `None` (the default) speaks when the SDK is loaded; `True` also to another
+                 implementation of the API; `False` never.
+    `user_id`    puts the caller's subject on the span as `enduser.id`. It is personal data.
+    """
+    _Settings.telemetry = telemetry
+    _Settings.user_id = user_id
+    _Settings.counter = None
+
+
+def verified(identity: Identity) -> None:
+    """Somebody was let in."""
+    if _wanted():
+        attributes = {"doorward.outcome": "verified"}
+        _count(attributes)
+        if _Settings.user_id:
+            attributes["enduser.id"] = identity.subject
+        _mark(attributes)
+
+
+def refused(rejection: Rejection) -> None:
+    """Somebody was not."""
+    if _wanted():
+        attributes = {"doorward.outcome": "refused", "doorward.reason": rejection.reason.value}
+        _count(attributes)
+        _mark(attributes)
+
+
+def _wanted() -> bool:
+    # FastAPI brings the API along; without the SDK there is nobody to tell, and asking costs.
+    if _Settings.telemetry is None:
+        return "opentelemetry.sdk" in modules
+    return _Settings.telemetry
+
+
+def _mark(attributes: dict[str, str]) -> None:
+    from opentelemetry import trace
+
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.set_attributes(attributes)
+
+
+def _count(attributes: dict[str, str]) -> None:
+    if _Settings.counter is None:
+        from opentelemetry import metrics
+
+        _Settings.counter = metrics.get_meter("doorward").create_counter(
+            "doorward.verdicts", unit="{verdict}", description="Verdicts on requests"
+        )
+    _Settings.counter.add(1, attributes)
