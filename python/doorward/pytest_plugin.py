@@ -1,0 +1,139 @@
+"""The pytest plugin: real tokens in tests, without a network and without an account.
+
+    def test_me(client, doorward_as_user):
+        assert doorward_as_user(client, sub="user_1").get("/me").status_code == 200
+
+Nothing happens to tests that do not ask for a `doorward_` fixture, and nothing is imported before
+one does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._authenticator import Authenticator
+    from .testing import AsUser, Clock, DevIssuer, Mint, Minter
+    from .testing.pool import Pool
+
+
+@pytest.fixture
+def doorward_clock() -> Clock:
+    """The time of the issuers and of `doorward_auth`. It stands still until it is moved:
+    `doorward_clock.advance(60)`, `doorward_clock.set(1_800_000_000)`.
+    """
+    from .testing import Clock
+
+    return Clock()
+
+
+@pytest.fixture
+def doorward_issuer(pytestconfig: pytest.Config, doorward_clock: Clock) -> Iterator[DevIssuer]:
+    """An issuer in this process, without a socket. `doorward_issuer.environment()` are the
+    variables that make an application trust it.
+    """
+    with _pool(pytestconfig).lent(doorward_clock, served=False) as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def doorward_http_issuer(pytestconfig: pytest.Config, doorward_clock: Clock) -> Iterator[DevIssuer]:
+    """An issuer on a loopback port, whose keys are fetched: `down()`, `slow(2)`, `up()`,
+    `rotate()`, `jwks_fetches`.
+    """
+    with _pool(pytestconfig).lent(doorward_clock, served=True) as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def doorward_auth(doorward_issuer: DevIssuer) -> Authenticator:
+    """An authenticator that trusts `doorward_issuer` and goes by `doorward_clock`."""
+    return doorward_issuer.authenticator()
+
+
+@pytest.fixture
+def doorward_mint(doorward_issuer: DevIssuer) -> Minter:
+    """Signs tokens: `doorward_mint(sub="user_1", role="admin")`, `doorward_mint.expired()`."""
+    return doorward_issuer.mint
+
+
+@pytest.fixture
+def doorward_token(request: pytest.FixtureRequest, doorward_mint: Minter) -> str:
+    """A token that says what `@pytest.mark.doorward(user="user_1", …)` says."""
+    return doorward_mint(**_marked(_node(request)))
+
+
+@pytest.fixture
+def doorward_headers(doorward_token: str) -> dict[str, str]:
+    """The header fields of a request that presents `doorward_token`."""
+    return {"Authorization": f"Bearer {doorward_token}"}
+
+
+@pytest.fixture
+def doorward_as_user(request: pytest.FixtureRequest, doorward_mint: Minter) -> Iterator[AsUser]:
+    """Signs a test client in: `doorward_as_user(client, sub="user_1")`, or with a token. After the
+    test the client has back what it had.
+    """
+    from .testing import AsUser
+
+    with AsUser(doorward_mint, _marked(_node(request))) as as_user:
+        yield as_user
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "doorward(user=..., org=..., role=..., permissions=[...], ...): who doorward_token, "
+        "doorward_headers and doorward_as_user(client) are; the keywords of doorward_mint, or user",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuses a marker with a mistake in it, even where no fixture reads it."""
+    if item.get_closest_marker("doorward") is not None:
+        _marked(item)
+
+
+def _marked(node: pytest.Item) -> Mint:
+    """What the markers of a test say; the closer one to the test wins, name by name."""
+    from .testing.mint import check_names, known_names, specification
+
+    said: dict[str, Any] = {}
+    for marker in reversed(list(node.iter_markers("doorward"))):
+        if marker.args:
+            pytest.fail("@pytest.mark.doorward takes keywords: user='user_1', …", pytrace=False)
+        said.update(marker.kwargs)
+    try:
+        check_names(said, {*known_names(), "user"}, "@pytest.mark.doorward")
+        if "user" in said:
+            if "sub" in said:
+                raise TypeError("@pytest.mark.doorward: user and sub are the same; say one")
+            said["sub"] = said.pop("user")
+        spec = cast("Mint", said)
+        specification(spec)
+    except TypeError as mistake:
+        pytest.fail(str(mistake), pytrace=False)
+    return spec
+
+
+def _node(request: pytest.FixtureRequest) -> pytest.Item:
+    # pytest does not say of what type; a function-scoped fixture has a test.
+    return cast("pytest.Item", request.node)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _pool(config: pytest.Config) -> Pool:
+    """The issuers of this run."""
+    if _POOL not in config.stash:
+        from .testing.pool import Pool
+
+        config.stash[_POOL] = Pool()
+        config.add_cleanup(config.stash[_POOL].close)
+    return config.stash[_POOL]
+
+
+_POOL = pytest.StashKey["Pool"]()
