@@ -168,6 +168,22 @@ struct Lists {
 }
 
 impl Membership {
+    /// About how many bytes the lists may take once somebody asks for them: a mask of two bytes can grant a hundred.
+    pub(crate) fn unpacked_weight(&self) -> usize {
+        const TYPICAL_NAME: usize = 48;
+        let entries = |list: &str| {
+            let commas = list.bytes().filter(|byte| *byte == b',').count();
+            if list.is_empty() { 0 } else { commas + 1 }
+        };
+        let (features, plans) = (entries(&self.packed.features), entries(&self.packed.plans));
+        let permissions = match &self.packed.permissions {
+            None => 0,
+            Some(PackedPermissions::Masks { names, .. }) => features * entries(names),
+            Some(PackedPermissions::List(list)) => list.len(),
+        };
+        (features + plans + permissions) * TYPICAL_NAME
+    }
+
     pub(crate) fn permissions(&self) -> &[String] {
         &self.lists().permissions
     }

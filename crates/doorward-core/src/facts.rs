@@ -21,11 +21,12 @@ pub enum Known<T> {
 
 /// What a verifier may know besides the credential. A driver implements it over its memory, for one moment.
 pub trait Facts {
-    /// The key set of `issuer` that is good for a token with this `kid`.
+    /// The key set of `issuer`, or of one of its tenants, that is good for a token with this `kid`.
     ///
     /// `Yes` with a set that covers the `kid`; `No` if the current set does not and it is too early to ask again;
     /// `NotYet` if asking could help; `Unreachable` if there is no usable set and the source is down.
-    fn keys(&self, issuer: IssuerId, kid: Option<&str>) -> Known<Arc<JwkSet>>;
+    fn keys(&self, issuer: IssuerId, tenant: Option<&str>, kid: Option<&str>)
+    -> Known<Arc<JwkSet>>;
 }
 
 /// The facts of one who has only static keys.
@@ -33,7 +34,7 @@ pub trait Facts {
 pub struct NoFacts;
 
 impl Facts for NoFacts {
-    fn keys(&self, _: IssuerId, _: Option<&str>) -> Known<Arc<JwkSet>> {
+    fn keys(&self, _: IssuerId, _: Option<&str>, _: Option<&str>) -> Known<Arc<JwkSet>> {
         Known::No
     }
 }
@@ -46,6 +47,8 @@ pub enum Lookup {
     Keys {
         /// Whose.
         issuer: IssuerId,
+        /// Which of its tenants', where it has some.
+        tenant: Option<String>,
         /// The key that was missing, at most 256 bytes of a stranger's text.
         kid: Option<String>,
     },

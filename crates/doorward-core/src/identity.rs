@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use crate::claim_map::Mapped;
 use crate::claims::{Actor, Claims};
 use crate::decoders::Membership;
 use crate::issuer::IssuerId;
@@ -24,15 +25,18 @@ struct Inner {
     claims: Claims,
     membership: Membership,
     role: Option<String>,
+    mapped: Mapped,
     raw_claims: Vec<u8>,
     provenance: Provenance,
 }
 
 /// Which issuer's keys, and which generation of them, verified a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Provenance {
     /// The issuer's place in the verifier.
     pub issuer: IssuerId,
+    /// Its tenant, where the issuer is one of many that differ by a tenant's name.
+    pub tenant: Option<String>,
     /// The generation of its key set; see [`JwkSet::with_generation`](crate::JwkSet::with_generation).
     pub generation: u64,
 }
@@ -43,6 +47,7 @@ impl Identity {
         kind: TokenKind,
         claims: Claims,
         membership: Membership,
+        mapped: Mapped,
         raw_claims: Vec<u8>,
         provenance: Provenance,
     ) -> Self {
@@ -52,6 +57,7 @@ impl Identity {
             claims,
             membership,
             role,
+            mapped,
             raw_claims,
             provenance,
         }))
@@ -79,7 +85,16 @@ impl Identity {
             self.0.kind,
             TokenKind::Session | TokenKind::Oauth | TokenKind::Template
         );
-        (user && !own).then(|| self.subject())
+        match &self.0.mapped.user_id {
+            _ if !user || own => None,
+            None => Some(self.subject()),
+            Some(elsewhere) => elsewhere.as_deref(),
+        }
+    }
+
+    /// The tenant whose issuer made the token, where the issuer is one of many that differ by a tenant's name.
+    pub fn tenant(&self) -> Option<&str> {
+        self.0.provenance.tenant.as_deref()
     }
 
     /// `sid`.
@@ -99,7 +114,8 @@ impl Identity {
 
     /// The active organization.
     pub fn organization_id(&self) -> Option<&str> {
-        self.0.membership.organization_id.as_deref()
+        let own = self.0.membership.organization_id.as_deref();
+        own.or(self.0.mapped.organization_id.as_deref())
     }
 
     /// The active organization's slug.
@@ -110,6 +126,14 @@ impl Identity {
     /// The role in the active organization, always with its prefix: `org:admin`.
     pub fn role(&self) -> Option<&str> {
         self.0.role.as_deref()
+    }
+
+    /// The roles: the one in the active organization, or the provider's own list, as the token spells it.
+    pub fn roles(&self) -> &[String] {
+        match &self.0.role {
+            Some(role) => std::slice::from_ref(role),
+            None => &self.0.mapped.roles,
+        }
     }
 
     /// The role as the token spells it, with or without prefix.
@@ -190,14 +214,14 @@ impl Identity {
     }
 
     /// Which keys verified it.
-    pub fn provenance(&self) -> Provenance {
-        self.0.provenance
+    pub fn provenance(&self) -> &Provenance {
+        &self.0.provenance
     }
 
     /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
         // The texts repeat the raw claims once, the lists and the structure are about this much.
-        2 * self.0.raw_claims.len() + 512
+        2 * self.0.raw_claims.len() + self.0.membership.unpacked_weight() + 512
     }
 }
 

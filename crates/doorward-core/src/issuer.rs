@@ -4,12 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::algorithm::{Algorithm, AlgorithmSet};
+use crate::claim_map::ClaimMap;
 use crate::crypto::MacKey;
 use crate::decoders::Decoder;
 use crate::jwk::JwkSet;
 use crate::kind::KindSet;
 use crate::secret::Secret;
 use crate::spelling::{self, Spelled, SpellingError};
+use crate::tenant::IssuerTemplate;
 
 /// The issuer's place in its verifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,6 +30,8 @@ impl IssuerId {
 pub enum IssuerName {
     /// Exactly this string; a trailing slash counts (RFC 7519 §2).
     Exact(String),
+    /// One of many that differ by a tenant's name.
+    Template(IssuerTemplate),
     /// Any `https` URL, because the keys belong to one instance of one provider and so name the issuer themselves.
     /// Only for static or secret-bound keys of a provider that gives every instance keys of its own.
     PinnedByKeys,
@@ -135,6 +139,8 @@ pub enum AzpRule {
 pub struct Issuer {
     /// Its `iss`.
     pub name: IssuerName,
+    /// Other spellings of its `iss`, exactly, that stand for the same server.
+    pub aliases: Vec<String>,
     /// Where its keys come from.
     pub keys: KeySource,
     /// The algorithms it signs with; nothing else is verified.
@@ -151,6 +157,8 @@ pub struct Issuer {
     pub leeway: Duration,
     /// How its tokens are read beyond the registered claims.
     pub decoder: Decoder,
+    /// Where its claims stand, if not where the standards put them.
+    pub claim_map: ClaimMap,
 }
 
 /// The default leeway.
@@ -168,6 +176,7 @@ impl Issuer {
     ) -> Self {
         Self {
             name: IssuerName::Exact(name.into()),
+            aliases: Vec::new(),
             keys,
             algorithms,
             audience,
@@ -179,6 +188,7 @@ impl Issuer {
             required_claims: Vec::new(),
             leeway: DEFAULT_LEEWAY,
             decoder: Decoder::Standard,
+            claim_map: ClaimMap::default(),
         }
     }
 
@@ -209,9 +219,6 @@ impl Issuer {
                 "`audience` is an empty list; name this API, or waive the audience explicitly"
                     .to_owned(),
             );
-        }
-        if self.token_types.is_empty() {
-            return Err("`token_types` is empty, so every token would be refused".to_owned());
         }
         match &self.name {
             IssuerName::Exact(name) if name.is_empty() => Err("`issuer` is empty".to_owned()),

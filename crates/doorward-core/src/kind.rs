@@ -53,7 +53,7 @@ impl fmt::Display for TokenKind {
 }
 
 /// A set of kinds.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct KindSet(u8);
 
 impl KindSet {
@@ -70,6 +70,18 @@ impl KindSet {
     /// Whether nothing is accepted.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// The kinds in both.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The kinds in either.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 
     /// The members.
@@ -104,6 +116,9 @@ impl fmt::Debug for KindSet {
 
 impl fmt::Display for KindSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("nothing");
+        }
         for (position, kind) in self.iter().enumerate() {
             let separator = if position == 0 { "" } else { ", " };
             write!(f, "{separator}{kind}")?;

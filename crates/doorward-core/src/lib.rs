@@ -10,6 +10,7 @@
 mod algorithm;
 mod base64url;
 mod challenge;
+mod claim_map;
 mod claims;
 mod credential;
 mod crypto;
@@ -25,11 +26,13 @@ mod policy;
 mod rejection;
 mod secret;
 mod spelling;
+mod tenant;
 mod timestamp;
 mod verifier;
 
 pub use algorithm::{Algorithm, AlgorithmSet};
 pub use challenge::Challenge;
+pub use claim_map::{ClaimMap, ClaimPath, ClaimRule};
 pub use claims::{Actor, Claims};
 pub use credential::{Credential, Place, RequestHead, cookie_suffix};
 pub use crypto::sha256;
@@ -45,5 +48,6 @@ pub use kind::{KindSet, TokenKind};
 pub use policy::{Level, Policy, Reverification};
 pub use rejection::{Reason, Rejection};
 pub use secret::Secret;
+pub use tenant::{IssuerTemplate, TENANT, Tenants};
 pub use timestamp::Timestamp;
 pub use verifier::{DEFAULT_MAX_TOKEN_BYTES, Outcome, Settings, Verifier};

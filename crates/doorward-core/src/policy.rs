@@ -17,13 +17,20 @@ pub struct Policy {
     scopes: Vec<String>,
     /// Of each group, one.
     any_scope: Vec<Vec<String>>,
-    roles: Vec<String>,
+    roles: Vec<RoleDemand>,
     permissions: Vec<String>,
     feature: Option<String>,
     plan: Option<String>,
     reverification: Option<Reverification>,
     organization: Option<OrganizationRule>,
     deny_impersonation: bool,
+}
+
+/// A role as it is spelled: for a provider's own list, and for the active organization.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct RoleDemand {
+    bare: String,
+    prefixed: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,10 +67,15 @@ impl Policy {
         self
     }
 
-    /// Demands a role in the active organization; the prefix `org:` may be left out. Nobody has two.
+    /// Demands a role: the one in the active organization, where the prefix `org:` may be left out (nobody has two), or
+    /// one of the provider's own list.
     #[must_use]
     pub fn role(mut self, role: &str) -> Self {
-        self.roles.push(prefixed(role));
+        let bare = role.strip_prefix("org:").unwrap_or(role);
+        self.roles.push(RoleDemand {
+            bare: bare.to_owned(),
+            prefixed: format!("org:{bare}"),
+        });
         self
     }
 
@@ -145,7 +157,7 @@ impl Policy {
             Err(Rejection::new(reason).with_detail(format!("the {what} {wanted:?} is lacking")))
         };
         if let Some(role) = self.roles.iter().find(|role| !has_role(identity, role)) {
-            return lacking(Reason::RoleRequired, "role", role);
+            return lacking(Reason::RoleRequired, "role", &role.prefixed);
         }
         if let Some(permission) = self
             .permissions
@@ -227,12 +239,14 @@ impl Policy {
     }
 }
 
-fn has_role(identity: &Identity, wanted: &str) -> bool {
-    identity.organization_id().is_some() && identity.role() == Some(wanted)
-}
-
-fn prefixed(role: &str) -> String {
-    format!("org:{}", role.strip_prefix("org:").unwrap_or(role))
+fn has_role(identity: &Identity, wanted: &RoleDemand) -> bool {
+    match identity.role() {
+        Some(role) => identity.organization_id().is_some() && role == wanted.prefixed,
+        None => identity
+            .roles()
+            .iter()
+            .any(|role| *role == wanted.bare || *role == wanted.prefixed),
+    }
 }
 
 /// Whether a list of `scope:name` entries has `wanted`, which may itself be scoped to the user or the organization.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use crate::claim_map::Mapped;
 use crate::claims::{Claims, Parsed, Unverified};
 use crate::credential::{self, Credential, Place, RequestHead};
 use crate::decoders::Decoder;
@@ -15,6 +16,7 @@ use crate::json;
 use crate::jws::{Compact, Header};
 use crate::kind::{KindSet, TokenKind};
 use crate::rejection::{Reason, Rejection};
+use crate::tenant::IssuerTemplate;
 use crate::timestamp::Timestamp;
 
 /// The trusted issuers, and what is accepted from them.
@@ -22,6 +24,7 @@ use crate::timestamp::Timestamp;
 pub struct Verifier {
     issuers: Vec<Issuer>,
     by_name: HashMap<String, IssuerId>,
+    templates: Vec<(IssuerTemplate, IssuerId)>,
     pinned_by_keys: Option<IssuerId>,
     /// Each decoder that is in use, once.
     decoders: Vec<Decoder>,
@@ -79,12 +82,17 @@ impl Verifier {
             return Err("`accepts` is empty, so every token would be refused".to_owned());
         }
         let mut by_name = HashMap::new();
-        let mut pinned_by_keys = None;
+        let (mut templates, mut pinned_by_keys) = (Vec::new(), None);
         for (position, issuer) in issuers.iter().enumerate() {
             let id = IssuerId(u32::try_from(position).map_err(|_| "too many issuers")?);
             let (label, taken) = match &issuer.name {
                 IssuerName::Exact(name) => {
                     (name.as_str(), by_name.insert(name.clone(), id).is_some())
+                }
+                IssuerName::Template(template) => {
+                    let taken = templates.iter().any(|(known, _)| known == template);
+                    templates.push((template.clone(), id));
+                    ("(a template)", taken)
                 }
                 IssuerName::PinnedByKeys => (
                     "(any, pinned by its keys)",
@@ -94,6 +102,8 @@ impl Verifier {
             issuer
                 .check()
                 .map_err(|why| format!("issuer {label}: {why}"))?;
+            let mut aliases = issuer.aliases.iter();
+            let taken = taken || aliases.any(|name| by_name.insert(name.clone(), id).is_some());
             if taken {
                 return Err(format!("issuer {label}: it is configured twice"));
             }
@@ -104,6 +114,7 @@ impl Verifier {
         Ok(Self {
             issuers,
             by_name,
+            templates,
             pinned_by_keys,
             decoders,
             settings,
@@ -182,22 +193,26 @@ impl Verifier {
         let payload = jws.payload_bytes()?;
         let claims = Unverified::parse(&payload)?;
 
-        let (id, issuer) = self.issuer(&claims)?;
+        let (id, issuer, tenant) = self.issuer(&claims)?;
+        let tenant = tenant.map(str::to_owned);
         let kind = self.kind(issuer, &header, &claims, credential.place())?;
-        let (evidence, generation) = signature(&jws, &header, id, issuer, facts)?;
+        let (evidence, generation) =
+            signature(&jws, &header, id, issuer, tenant.as_deref(), facts)?;
 
         let claims = claims.verified(&evidence);
         claims.require(&issuer.required_claims)?;
-        let (claims, membership) = decode(claims, kind, issuer)?;
+        let (mut claims, membership) = decode(claims, kind, issuer)?;
+        let (kind, mapped) = self.mapped(issuer, kind, &payload, &mut claims)?;
         in_time(&claims, issuer, now)?;
         for_us(&claims, kind, issuer)?;
         self.signed_in(&claims, kind)?;
         let provenance = Provenance {
             issuer: id,
+            tenant,
             generation,
         };
         Ok(Identity::new(
-            &evidence, kind, claims, membership, payload, provenance,
+            &evidence, kind, claims, membership, mapped, payload, provenance,
         ))
     }
 
@@ -229,14 +244,23 @@ impl Verifier {
         }
     }
 
-    /// RFC 8725 §3.8: the issuer is found by exact match, and its keys are used for its tokens only.
-    fn issuer(&self, claims: &Unverified<Parsed<'_>>) -> Result<(IssuerId, &Issuer), Rejection> {
+    /// RFC 8725 §3.8: the issuer is found by exact match, and its keys are used for its tokens only. With a template
+    /// comes the tenant.
+    fn issuer<'c>(
+        &self,
+        claims: &'c Unverified<Parsed<'_>>,
+    ) -> Result<(IssuerId, &Issuer, Option<&'c str>), Rejection> {
         let name = claims.issuer()?;
-        let pinned = || self.pinned_by_keys.filter(|_| is_issuer_url(name));
-        let Some(id) = self.by_name.get(name).copied().or_else(pinned) else {
+        let exact = || Some((*self.by_name.get(name)?, None));
+        let of_a_tenant = || {
+            let mut templates = self.templates.iter();
+            templates.find_map(|(template, id)| Some((*id, Some(template.tenant(name)?))))
+        };
+        let pinned = || Some((self.pinned_by_keys.filter(|_| is_issuer_url(name))?, None));
+        let Some((id, tenant)) = exact().or_else(of_a_tenant).or_else(pinned) else {
             return Err(Rejection::new(Reason::IssuerUnknown).with_detail(self.known_issuers(name)));
         };
-        Ok((id, &self.issuers[id.index()]))
+        Ok((id, &self.issuers[id.index()], tenant))
     }
 
     fn known_issuers(&self, found: &str) -> String {
@@ -286,6 +310,29 @@ impl Verifier {
         Ok(kind)
     }
 
+    /// Reads what this issuer writes elsewhere. A machine shows itself only here, after the signature, so what was
+    /// asked of the kind is asked again.
+    fn mapped(
+        &self,
+        issuer: &Issuer,
+        kind: TokenKind,
+        payload: &[u8],
+        claims: &mut Claims,
+    ) -> Result<(TokenKind, Mapped), Rejection> {
+        if issuer.claim_map.is_empty() {
+            return Ok((kind, Mapped::default()));
+        }
+        let mapped = issuer.claim_map.apply(payload, claims)?;
+        if !mapped.machine {
+            return Ok((kind, mapped));
+        }
+        let kind = TokenKind::M2m;
+        if !self.settings.accepts.contains(kind) || !issuer.token_types.contains(kind) {
+            return Err(self.not_accepted(kind));
+        }
+        Ok((kind, mapped))
+    }
+
     fn not_accepted(&self, kind: TokenKind) -> Rejection {
         Rejection::new(Reason::TokenKindNotAccepted).with_detail(format!(
             "the token is a {kind}, accepted: {}",
@@ -325,6 +372,7 @@ fn signature<F: Facts + ?Sized>(
     header: &Header<'_>,
     id: IssuerId,
     issuer: &Issuer,
+    tenant: Option<&str>,
     facts: &F,
 ) -> Result<(SignatureValid, u64), Halt> {
     let algorithm = header.algorithm;
@@ -348,7 +396,7 @@ fn signature<F: Facts + ?Sized>(
             return Ok((SignatureValid(()), 0));
         }
         KeySource::Static(keys) => keys,
-        KeySource::Remote => match facts.keys(id, kid) {
+        KeySource::Remote => match facts.keys(id, tenant, kid) {
             Known::Yes(keys) => {
                 learned = keys;
                 &*learned
@@ -357,6 +405,7 @@ fn signature<F: Facts + ?Sized>(
             Known::NotYet => {
                 return Err(Halt::Ask(Lookup::Keys {
                     issuer: id,
+                    tenant: tenant.map(str::to_owned),
                     kid: kid.map(str::to_owned),
                 }));
             }

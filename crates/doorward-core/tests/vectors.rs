@@ -369,7 +369,7 @@ fn policy(demands: &Demands) -> Policy {
 struct Published(Known<Arc<JwkSet>>);
 
 impl Facts for Published {
-    fn keys(&self, _: IssuerId, _: Option<&str>) -> Known<Arc<JwkSet>> {
+    fn keys(&self, _: IssuerId, _: Option<&str>, _: Option<&str>) -> Known<Arc<JwkSet>> {
         self.0.clone()
     }
 }

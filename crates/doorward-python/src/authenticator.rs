@@ -260,7 +260,7 @@ fn spelled<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         return value.call_method0("decode");
     }
     if let Ok(mapping) = value.cast::<PyMapping>() {
-        return Ok(py.get_type::<PyDict>().call1((mapping,))?);
+        return py.get_type::<PyDict>().call1((mapping,));
     }
     if let Ok(path) = py.import("os")?.call_method1("fspath", (value,)) {
         return Ok(path);

@@ -90,7 +90,7 @@ fn repeat<R>(times: u64, mut once: impl FnMut(&str) -> R) {
 struct NothingYet;
 
 impl Facts for NothingYet {
-    fn keys(&self, _: IssuerId, _: Option<&str>) -> Known<Arc<JwkSet>> {
+    fn keys(&self, _: IssuerId, _: Option<&str>, _: Option<&str>) -> Known<Arc<JwkSet>> {
         Known::NotYet
     }
 }

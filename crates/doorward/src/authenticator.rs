@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use doorward_core::{
     Credential, Identity, IssuerName, KeySource, Lookup, Outcome, Place, Reason, Rejection,
-    RequestHead, Verifier, sha256,
+    RequestHead, TENANT, Verifier, sha256,
 };
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigError, Resolved};
+use crate::config::{Config, ConfigError, KeysAt, Resolved};
 use crate::fetch::{self, Fetcher};
 use crate::flight::Ticket;
 use crate::freshness::FetchSettings;
-use crate::memory::{KeySlot, KeyStatus, Memory};
+use crate::memory::{KeySlot, KeyStatus, Memory, Source, Tenants};
 use crate::observe;
 
 /// Decides who is calling. One per application; cheap to clone and safe to share.
@@ -79,22 +79,29 @@ impl Authenticator {
             explain,
             problem_details,
         } = config.resolve()?;
-        let slots = sources
-            .into_iter()
-            .zip(verifier.issuers())
-            .map(|(source, issuer)| {
-                let slot = |source| {
-                    KeySlot::new(
-                        source,
-                        issuer.algorithms,
-                        fetch.clone(),
-                        Arc::clone(&clock),
-                        Arc::clone(fetcher),
-                    )
-                };
-                source.map(|source| Arc::new(slot(source)))
-            });
-        let memory = Memory::new(slots.collect(), cache_bytes);
+        let sources = sources.into_iter().zip(verifier.issuers());
+        let sources = sources.map(|(source, issuer)| {
+            let (algorithms, fetch) = (issuer.algorithms, fetch.clone());
+            let (clock, fetcher) = (Arc::clone(&clock), Arc::clone(fetcher));
+            let slot = move |url| {
+                KeySlot::new(
+                    url,
+                    algorithms,
+                    fetch.clone(),
+                    Arc::clone(&clock),
+                    Arc::clone(&fetcher),
+                )
+            };
+            match source {
+                KeysAt::Hand => Source::Static,
+                KeysAt::Url(url) => Source::One(Arc::new(slot(url))),
+                KeysAt::Tenants { url, most } => {
+                    let make = move |tenant: &str| slot(url.of_tenant(tenant));
+                    Source::Tenants(Tenants::new(most, Box::new(make)))
+                }
+            }
+        });
+        let memory = Memory::new(sources.collect(), cache_bytes);
         Ok(Self(Arc::new(Inner {
             verifier,
             memory,
@@ -186,24 +193,40 @@ impl Authenticator {
 
     /// Fetches every remote key set that is not fresh, and waits. To warm up before traffic comes; never needed.
     pub fn refresh_blocking(&self) {
-        let tickets: Vec<Ticket> = self.0.memory.slots().map(|slot| slot.fetch(None)).collect();
+        let slots = self.0.memory.slots();
+        let tickets: Vec<Ticket> = slots.iter().map(|(_, _, slot)| slot.fetch(None)).collect();
         tickets
             .iter()
             .for_each(|ticket| ticket.wait(self.longest_wait()));
     }
 
-    /// What is known about each issuer's keys.
+    /// What is known about each issuer's keys, and about those of the tenants that were asked for lately.
     pub fn key_status(&self) -> Vec<(String, Option<KeyStatus>)> {
         let elapsed = self.0.clock.elapsed();
-        let status = |id| self.0.memory.slot(id).map(|slot| slot.status(elapsed));
-        let label = |name: &IssuerName| match name {
-            IssuerName::Exact(name) => name.clone(),
-            _ => "(any, pinned by its keys)".to_owned(),
-        };
-        let ids = self.0.verifier.issuer_ids();
-        ids.zip(self.0.verifier.issuers())
-            .map(|(id, issuer)| (label(&issuer.name), status(id)))
-            .collect()
+        let slots = self.0.memory.slots();
+        let mut status = Vec::new();
+        for (position, issuer) in self.0.verifier.issuers().iter().enumerate() {
+            let label = match &issuer.name {
+                IssuerName::Exact(name) => name.clone(),
+                IssuerName::Template(template) => template.to_string(),
+                _ => "(any, pinned by its keys)".to_owned(),
+            };
+            let mut own = slots
+                .iter()
+                .filter(|(issuer, ..)| *issuer == position)
+                .peekable();
+            if own.peek().is_none() {
+                status.push((label.clone(), None));
+            }
+            for (_, tenant, slot) in own {
+                let label = match tenant {
+                    Some(tenant) => label.replace(TENANT, tenant),
+                    None => label.clone(),
+                };
+                status.push((label, Some(slot.status(elapsed))));
+            }
+        }
+        status
     }
 
     /// How many verified tokens are remembered.
@@ -296,25 +319,27 @@ impl Authenticator {
                 Attempt::Verified(identity)
             }
             Outcome::Rejected(rejection) => Attempt::Rejected(self.refuse(rejection)),
-            Outcome::Needs(lookup) => match self.learn(lookup) {
+            Outcome::Needs(lookup) => match self.learn(lookup, elapsed) {
                 Some(ticket) => Attempt::Pending(ticket),
                 None => Attempt::Rejected(self.gave_up()),
             },
         }
     }
 
-    fn learn(&self, lookup: Lookup) -> Option<Ticket> {
+    fn learn(&self, lookup: Lookup, elapsed: Duration) -> Option<Ticket> {
         match lookup {
-            Lookup::Keys { issuer, kid } => Some(self.0.memory.slot(issuer)?.fetch(kid)),
+            Lookup::Keys {
+                issuer,
+                tenant,
+                kid,
+            } => self.0.memory.fetch(issuer, tenant.as_deref(), kid, elapsed),
             _ => None,
         }
     }
 
     /// Refreshes keys before they are too old. Only a verified caller gets this far, so strangers cannot cause it.
     fn keep_fresh(&self, identity: &Identity, elapsed: Duration) {
-        if let Some(slot) = self.0.memory.slot(identity.provenance().issuer) {
-            slot.keep_fresh(elapsed);
-        }
+        self.0.memory.keep_fresh(identity, elapsed);
     }
 
     /// A fetch ends by its own deadline; this is the belt to those braces.

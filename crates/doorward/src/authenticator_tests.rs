@@ -99,7 +99,8 @@ impl World {
 
     /// Waits for the refresh in the background, if there is one.
     fn settle(&self) {
-        self.auth.0.memory.slots().for_each(|slot| slot.landed());
+        let slots = self.auth.0.memory.slots();
+        slots.iter().for_each(|(_, _, slot)| slot.landed());
     }
 }
 

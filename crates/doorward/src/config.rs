@@ -3,14 +3,14 @@
 //! There is one vocabulary. [`Config`] and [`IssuerConfig`] are `doorward.toml` as types; the environment and the two
 //! languages' constructors fill in the same fields; [`Config::resolve`] parses them once, into meaning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
 use doorward_core::{
-    Algorithm, AlgorithmSet, Audience, AuthorizedParties, AzpRule, DEFAULT_MAX_TOKEN_BYTES,
-    Decoder, Issuer, IssuerName, JwkSet, KeySource, KindSet, Secret, Settings, SharedSecret,
-    TokenKind, Verifier, cookie_suffix,
+    Algorithm, AlgorithmSet, Audience, AuthorizedParties, AzpRule, ClaimMap, ClaimPath, ClaimRule,
+    DEFAULT_MAX_TOKEN_BYTES, Decoder, Issuer, IssuerName, IssuerTemplate, JwkSet, KeySource,
+    KindSet, Secret, Settings, SharedSecret, TENANT, Tenants, TokenKind, Verifier,
 };
 use serde::Deserialize;
 
@@ -26,7 +26,8 @@ pub struct Config {
     /// The trusted issuers, `[[issuer]]` in the file.
     #[serde(rename = "issuer")]
     pub issuers: Vec<IssuerConfig>,
-    /// The kinds of tokens that are accepted. Default: `["session_token"]`.
+    /// The kinds of tokens that are accepted of issuers that do not say so themselves. Default: `["session_token"]`, or
+    /// what the issuer's preset says.
     pub accepts: Option<OneOrMany>,
     /// Whether a session with tasks left (`sts: pending`) counts as signed in. Default: false.
     pub allow_pending: Option<bool>,
@@ -52,10 +53,16 @@ pub struct Config {
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct IssuerConfig {
-    /// A provider whose settings fill in what is not set here: `clerk` or `oidc`.
+    /// A provider whose settings fill in what is not set here; `docs/providers.md` lists them.
     pub preset: Option<String>,
-    /// Its `iss`, exactly.
+    /// Its `iss`, exactly; or with `{tenant}` in the place of one label of the host or one segment of the path.
     pub issuer: Option<String>,
+    /// Other spellings of its `iss`, exactly.
+    pub issuer_aliases: Option<OneOrMany>,
+    /// Which tenants are trusted, where `issuer` has a hole for them. `"*"` trusts whoever has a tenant there.
+    pub tenants: Option<OneOrMany>,
+    /// How many tenants' key sets are remembered. Default: 1000.
+    pub max_tenants: Option<usize>,
     /// Takes any `https` issuer, because the keys belong to one instance of one provider. Only with `keys`, or with a
     /// key set that a secret guards.
     pub issuer_pinned_by_keys: Option<bool>,
@@ -65,7 +72,7 @@ pub struct IssuerConfig {
     pub keys: Option<OneOrMany>,
     /// A file with the keys.
     pub keys_file: Option<String>,
-    /// Where the JWK set is published.
+    /// Where the JWK set is published. `{tenant}` is the tenant's name.
     pub jwks_url: Option<String>,
     /// A bearer secret the JWK set's source wants to see.
     pub jwks_bearer: Option<SecretText>,
@@ -73,6 +80,8 @@ pub struct IssuerConfig {
     pub jwks_headers: Option<BTreeMap<String, String>>,
     /// Finds the key set by the issuer's metadata document. Default if no keys are given.
     pub discover: Option<bool>,
+    /// Fetches keys by plain http, even from other machines. Whoever sits on the way can then sign tokens.
+    pub insecure_plain_http: Option<bool>,
     /// A secret shared with the issuer, for HS256, HS384 and HS512; never beside keys.
     pub shared_secret: Option<SecretText>,
     /// The algorithms it signs with. Default: every asymmetric one, as the keys allow; HS256 with a shared secret.
@@ -81,12 +90,35 @@ pub struct IssuerConfig {
     pub authorized_parties: Option<OneOrMany>,
     /// What becomes of `azp`: `require` (the default with `authorized_parties`), `if_present` or `off`.
     pub azp: Option<String>,
+    /// The kinds of tokens that are accepted of it.
+    pub accepts: Option<OneOrMany>,
     /// The kinds of tokens it may issue for us. Default: all that can be JWTs.
     pub token_types: Option<OneOrMany>,
     /// Claims that must be there besides `iss`, `sub` and `exp`.
     pub required_claims: Option<OneOrMany>,
     /// Seconds its clock may differ from ours.
     pub leeway: Option<f64>,
+    /// Where the user's id stands, if not in `sub`: a claim's name, or a JSON Pointer such as `/user/id`. A token
+    /// without the claim is not a user's.
+    pub user_id_claim: Option<String>,
+    /// Where the roles stand: a string, a list, or an object whose names are the roles.
+    pub roles_claim: Option<String>,
+    /// Where the scopes stand, if not in `scope`, `scp` or `scopes`.
+    pub scopes_claim: Option<String>,
+    /// Where the permissions stand, if not in `permissions`.
+    pub permissions_claim: Option<String>,
+    /// Where the organization's id stands.
+    pub organization_claim: Option<String>,
+    /// Where the session's id stands, if not in `sid`.
+    pub session_claim: Option<String>,
+    /// Where the client's id stands, if not in `client_id`.
+    pub client_id_claim: Option<String>,
+    /// What is compared with `audience`, if not `aud`.
+    pub audience_claim: Option<String>,
+    /// Claims that must have one of these values; a token with another is of another kind.
+    pub required_values: Option<BTreeMap<String, OneOrMany>>,
+    /// Claims that mark a token as a machine's (`m2m_token`) if they have one of these values.
+    pub machine_values: Option<BTreeMap<String, OneOrMany>>,
     /// How its tokens are read: `standard` or `clerk`.
     pub decoder: Option<String>,
     /// Session cookies that hold its tokens, by exact name.
@@ -97,6 +129,24 @@ pub struct IssuerConfig {
     pub secret_key: Option<SecretText>,
     /// The provider's API, if not the usual one.
     pub api_url: Option<String>,
+    /// A preset's hole: the host of the provider's tenant.
+    pub domain: Option<String>,
+    /// A preset's hole: where the provider runs.
+    pub url: Option<String>,
+    /// A preset's hole.
+    pub region: Option<String>,
+    /// A preset's hole.
+    pub user_pool_id: Option<String>,
+    /// A preset's hole.
+    pub tenant_id: Option<String>,
+    /// A preset's hole.
+    pub project_id: Option<String>,
+    /// A preset's hole.
+    pub realm: Option<String>,
+    /// A preset's hole.
+    pub client_id: Option<String>,
+    /// A preset's hole.
+    pub authorization_server: Option<String>,
 }
 
 /// A string, or a list of strings.
@@ -115,6 +165,15 @@ impl OneOrMany {
         match self {
             Self::One(one) => vec![one],
             Self::Many(many) => many.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// A list, from text that is split at commas.
+    pub(crate) fn list(text: &str) -> Self {
+        let split = Self::from(text).split();
+        match split.as_slice() {
+            [one] => Self::One(one.clone()),
+            _ => Self::Many(split),
         }
     }
 
@@ -178,13 +237,26 @@ impl ConfigError {
 /// What an operator's words mean: ready to serve.
 pub(crate) struct Resolved {
     pub(crate) verifier: Verifier,
-    /// By issuer; `None` where the keys are static.
-    pub(crate) sources: Vec<Option<KeysUrl>>,
+    /// By issuer.
+    pub(crate) sources: Vec<KeysAt>,
     pub(crate) fetch: FetchSettings,
     pub(crate) cache_bytes: usize,
     pub(crate) explain: bool,
     pub(crate) problem_details: bool,
 }
+
+/// Where an issuer's keys are.
+#[derive(Debug)]
+pub(crate) enum KeysAt {
+    /// They were given.
+    Hand,
+    /// One document.
+    Url(KeysUrl),
+    /// A document for each tenant, of which so many are remembered.
+    Tenants { url: KeysUrl, most: usize },
+}
+
+const DEFAULT_MAX_TENANTS: usize = 1000;
 
 /// The settings that hold for all issuers alike.
 const SHARED: [&str; 8] = [
@@ -297,10 +369,20 @@ impl Config {
             .as_ref()
             .map(OneOrMany::split)
             .unwrap_or_default();
+        let shared = self.accepts.as_ref();
         let (mut issuers, mut sources) = (Vec::new(), Vec::new());
-        for config in &self.issuers {
-            let config = config.with_preset()?;
-            let (issuer, source) = config.resolve(leeway)?;
+        let mut accepted = KindSet::default();
+        for given in &self.issuers {
+            let config = given.with_preset()?;
+            let (mut issuer, source) = config.resolve(leeway)?;
+            let accepts = given
+                .accepts
+                .as_ref()
+                .or(shared)
+                .or(config.accepts.as_ref());
+            let accepts = kinds("accepts", accepts, KindSet::SESSION)?;
+            issuer.token_types = issuer.token_types.intersection(accepts);
+            accepted = accepted.union(accepts);
             for name in config.cookies.iter().flat_map(OneOrMany::split) {
                 if !cookies.contains(&name) {
                     cookies.push(name);
@@ -310,7 +392,7 @@ impl Config {
             sources.push(source);
         }
         let settings = Settings {
-            accepts: kinds("accepts", self.accepts.as_ref(), KindSet::SESSION)?,
+            accepts: accepted,
             allow_pending: self.allow_pending.unwrap_or(false),
             cookies,
             max_token_bytes: self.max_token_bytes.unwrap_or(DEFAULT_MAX_TOKEN_BYTES),
@@ -354,10 +436,7 @@ impl IssuerConfig {
         Preset::named(name)?.complete(self)
     }
 
-    fn resolve(
-        &self,
-        default_leeway: Option<Duration>,
-    ) -> Result<(Issuer, Option<KeysUrl>), ConfigError> {
+    fn resolve(&self, default_leeway: Option<Duration>) -> Result<(Issuer, KeysAt), ConfigError> {
         let name = self.name()?;
         let algorithms = self.algorithms()?;
         let (keys, source) = self.keys(&name, algorithms)?;
@@ -377,11 +456,58 @@ impl IssuerConfig {
             .unwrap_or_default();
         issuer.leeway = leeway.unwrap_or(issuer.leeway);
         issuer.decoder = self.decoder()?;
+        issuer.claim_map = self.claim_map()?;
+        issuer.aliases = self
+            .issuer_aliases
+            .as_ref()
+            .map(OneOrMany::split)
+            .unwrap_or_default();
         Ok((issuer, source))
+    }
+
+    fn claim_map(&self) -> Result<ClaimMap, ConfigError> {
+        let path = |setting: &str, text: &Option<String>| {
+            let read =
+                |text: &String| ClaimPath::new(text).map_err(|why| ConfigError::new(setting, why));
+            text.as_ref().map(read).transpose()
+        };
+        let rules = |setting: &str, rules: &Option<BTreeMap<String, OneOrMany>>| {
+            let read = |(path, values): (&String, &OneOrMany)| {
+                let path = ClaimPath::new(path).map_err(|why| ConfigError::new(setting, why))?;
+                let values = values.items().into_iter().map(str::to_owned).collect();
+                Ok(ClaimRule { path, values })
+            };
+            rules
+                .iter()
+                .flatten()
+                .map(read)
+                .collect::<Result<_, ConfigError>>()
+        };
+        let mut map = ClaimMap::default();
+        map.user_id = path("user_id_claim", &self.user_id_claim)?;
+        map.roles = path("roles_claim", &self.roles_claim)?;
+        map.scopes = path("scopes_claim", &self.scopes_claim)?;
+        map.permissions = path("permissions_claim", &self.permissions_claim)?;
+        map.organization_id = path("organization_claim", &self.organization_claim)?;
+        map.session_id = path("session_claim", &self.session_claim)?;
+        map.client_id = path("client_id_claim", &self.client_id_claim)?;
+        map.audience = path("audience_claim", &self.audience_claim)?;
+        map.required = rules("required_values", &self.required_values)?;
+        map.machine = rules("machine_values", &self.machine_values)?;
+        // `sub` is where it would be looked for anyway.
+        map.user_id = map
+            .user_id
+            .filter(|_| self.user_id_claim.as_deref() != Some("sub"));
+        Ok(map)
     }
 
     fn name(&self) -> Result<IssuerName, ConfigError> {
         match (&self.issuer, self.issuer_pinned_by_keys) {
+            (Some(name), _) if name.contains(TENANT) => self.template(name),
+            (Some(_), _) if self.tenants.is_some() => Err(ConfigError::new(
+                "tenants",
+                "`issuer` has no {tenant} in it, so there is one issuer and no tenants",
+            )),
             (Some(name), _) => Ok(IssuerName::Exact(name.clone())),
             (None, Some(true)) => {
                 let pinned =
@@ -399,6 +525,23 @@ impl IssuerConfig {
                 "is missing; write the tokens' `iss`, exactly",
             )),
         }
+    }
+
+    fn template(&self, name: &str) -> Result<IssuerName, ConfigError> {
+        let Some(tenants) = &self.tenants else {
+            return Err(ConfigError::new(
+                "tenants",
+                "are missing: name the tenants you trust, or trust whoever has one there with \"*\"",
+            ));
+        };
+        let tenants = match tenants.split() {
+            all if all == ["*"] => Tenants::Any,
+            names => Tenants::OneOf(BTreeSet::from_iter(names)),
+        };
+        let template = IssuerTemplate::new(name, tenants);
+        template
+            .map(IssuerName::Template)
+            .map_err(|why| ConfigError::new("issuer", why))
     }
 
     fn algorithms(&self) -> Result<AlgorithmSet, ConfigError> {
@@ -454,7 +597,7 @@ impl IssuerConfig {
         &self,
         name: &IssuerName,
         algorithms: AlgorithmSet,
-    ) -> Result<(KeySource, Option<KeysUrl>), ConfigError> {
+    ) -> Result<(KeySource, KeysAt), ConfigError> {
         let text = self.keys.as_ref().map(|keys| {
             keys.items()
                 .into_iter()
@@ -481,7 +624,7 @@ impl IssuerConfig {
             }
             let shared = SharedSecret::new(&secret.0, algorithms)
                 .map_err(|why| ConfigError::new("shared_secret", why))?;
-            return Ok((KeySource::SharedSecret(shared), None));
+            return Ok((KeySource::SharedSecret(shared), KeysAt::Hand));
         }
         let fetched =
             self.jwks_url.is_some() || self.jwks_bearer.is_some() || self.discover == Some(true);
@@ -504,20 +647,27 @@ impl IssuerConfig {
             };
             let set = JwkSet::read_all(inputs.iter().map(Vec::as_slice), algorithms)
                 .map_err(|error| ConfigError::new(setting, error.to_string()))?;
-            return Ok((KeySource::Static(set), None));
+            return Ok((KeySource::Static(set), KeysAt::Hand));
         }
-        let source = self.keys_url(name)?;
-        trusted_url(&source.url).map_err(|why| {
-            ConfigError::new(
-                if source.discover {
-                    "issuer"
-                } else {
-                    "jwks_url"
-                },
-                why,
-            )
-        })?;
-        Ok((KeySource::Remote, Some(source)))
+        let url = self.keys_url(name)?;
+        let setting = if url.discover { "issuer" } else { "jwks_url" };
+        let holes = url.url.matches(TENANT).count();
+        if holes > 0 && !matches!(name, IssuerName::Template(_)) {
+            return Err(ConfigError::new(
+                setting,
+                "has a hole for the tenant, but `issuer` has none",
+            ));
+        }
+        trusted_url(&url.url.replace(TENANT, "tenant"), url.plain_http)
+            .map_err(|why| ConfigError::new(setting, why))?;
+        let keys = match holes {
+            0 => KeysAt::Url(url),
+            _ => KeysAt::Tenants {
+                url,
+                most: self.max_tenants.unwrap_or(DEFAULT_MAX_TENANTS),
+            },
+        };
+        Ok((KeySource::Remote, keys))
     }
 
     fn keys_url(&self, name: &IssuerName) -> Result<KeysUrl, ConfigError> {
@@ -528,12 +678,14 @@ impl IssuerConfig {
             .unwrap_or_default()
             .into_iter()
             .collect();
+        let plain_http = self.insecure_plain_http.unwrap_or(false);
         match (&self.jwks_url, self.discover, name) {
             (Some(url), _, _) => Ok(KeysUrl {
                 url: url.clone(),
                 discover: false,
                 bearer,
                 headers,
+                plain_http,
             }),
             (None, Some(false), _) | (None, _, IssuerName::PinnedByKeys) => Err(ConfigError::new(
                 "keys",
@@ -544,6 +696,14 @@ impl IssuerConfig {
                 discover: true,
                 bearer,
                 headers,
+                plain_http,
+            }),
+            (None, _, IssuerName::Template(template)) => Ok(KeysUrl {
+                url: template.to_string(),
+                discover: true,
+                bearer,
+                headers,
+                plain_http,
             }),
             (None, _, _) => Err(ConfigError::new("issuer", "is of a kind that has no keys")),
         }
@@ -594,36 +754,6 @@ impl IssuerConfig {
                 unknown(other, &["standard", "clerk"]),
             )),
         }
-    }
-
-    /// What a preset's holes are filled with.
-    pub(crate) fn holes(&self) -> Result<BTreeMap<String, String>, ConfigError> {
-        let mut holes = BTreeMap::new();
-        let mut fill = |name: &str, value: String| holes.insert(name.to_owned(), value);
-        if let Some(key) = &self.publishable_key {
-            let host =
-                frontend_host(key).map_err(|why| ConfigError::new("publishable_key", why))?;
-            let loopback = trusted_url(&format!("http://{host}")).is_ok();
-            fill(
-                "origin",
-                format!("http{}://{host}", if loopback { "" } else { "s" }),
-            );
-            fill("suffix", cookie_suffix(key));
-        }
-        if let Some(issuer) = &self.issuer {
-            fill("origin", issuer.trim_end_matches('/').to_owned());
-            fill("issuer", issuer.clone());
-        }
-        if let Some(secret) = &self.secret_key {
-            fill("secret_key", secret.0.expose().to_owned());
-        }
-        if let Some(url) = &self.api_url {
-            fill("api_url", url.trim_end_matches('/').to_owned());
-        }
-        if self.keys.is_some() || self.keys_file.is_some() {
-            fill("keys", String::new());
-        }
-        Ok(holes)
     }
 }
 
@@ -856,7 +986,7 @@ mod tests {
         });
         assert_eq!(
             format!("{:?}", public.sources),
-            "[Some(jwks https://clerk.clerk.dev/.well-known/jwks.json)]"
+            "[Url(jwks https://clerk.clerk.dev/.well-known/jwks.json)]"
         );
         assert_eq!(
             public.verifier.settings().cookies,
@@ -868,7 +998,7 @@ mod tests {
         });
         assert_eq!(
             format!("{:?}", private.sources),
-            "[Some(jwks https://api.clerk.com/v1/jwks)]"
+            "[Url(jwks https://api.clerk.com/v1/jwks)]"
         );
         assert_eq!(private.verifier.settings().cookies, ["__session"]);
         assert!(error(IssuerConfig::preset("clerk")).contains("publishable_key"));

@@ -5,31 +5,25 @@ use std::collections::BTreeMap;
 use doorward_core::Secret;
 
 use crate::config::{Config, ConfigError, IssuerConfig, OneOrMany, SecretText, unknown};
+use crate::preset::Preset;
 
 /// Every variable that is read, and what it sets. Variables of other programs are left alone; one that begins with
 /// `DOORWARD_` and is not here is a mistake.
-const VARIABLES: [(&str, Apply); 25] = [
-    ("CLERK_PUBLISHABLE_KEY", |to, text| {
-        to.clerk().publishable_key = Some(text)
-    }),
-    ("CLERK_SECRET_KEY", |to, text| {
-        to.clerk().secret_key = Some(secret(&text))
-    }),
-    ("CLERK_JWT_KEY", |to, text| {
-        to.clerk().keys = Some(OneOrMany::One(text))
-    }),
-    ("CLERK_AUTHORIZED_PARTIES", |to, text| {
-        to.issuer().authorized_parties = Some(OneOrMany::One(text))
-    }),
-    ("CLERK_API_URL", |to, text| to.clerk().api_url = Some(text)),
+const VARIABLES: &[(&str, Apply)] = &[
     ("DOORWARD_PRESET", |to, text| {
         to.issuer().preset = Some(text)
     }),
     ("DOORWARD_ISSUER", |to, text| {
         to.issuer().issuer = Some(text)
     }),
+    ("DOORWARD_ISSUER_ALIASES", |to, text| {
+        to.issuer().issuer_aliases = Some(OneOrMany::list(&text))
+    }),
+    ("DOORWARD_TENANTS", |to, text| {
+        to.issuer().tenants = Some(OneOrMany::list(&text))
+    }),
     ("DOORWARD_AUDIENCE", |to, text| {
-        to.issuer().audience = Some(list(&text))
+        to.issuer().audience = Some(OneOrMany::list(&text))
     }),
     ("DOORWARD_KEYS", |to, text| {
         to.issuer().keys = Some(OneOrMany::One(text))
@@ -40,51 +34,120 @@ const VARIABLES: [(&str, Apply); 25] = [
     ("DOORWARD_JWKS_URL", |to, text| {
         to.issuer().jwks_url = Some(text)
     }),
+    ("DOORWARD_JWKS_BEARER", |to, text| {
+        to.issuer().jwks_bearer = Some(secret(&text))
+    }),
     ("DOORWARD_SHARED_SECRET", |to, text| {
         to.issuer().shared_secret = Some(secret(&text))
     }),
     ("DOORWARD_ALGORITHMS", |to, text| {
-        to.issuer().algorithms = Some(list(&text))
+        to.issuer().algorithms = Some(OneOrMany::list(&text))
     }),
     ("DOORWARD_AUTHORIZED_PARTIES", |to, text| {
         to.issuer().authorized_parties = Some(OneOrMany::One(text))
     }),
     ("DOORWARD_AZP", |to, text| to.issuer().azp = Some(text)),
     ("DOORWARD_TOKEN_TYPES", |to, text| {
-        to.issuer().token_types = Some(list(&text))
+        to.issuer().token_types = Some(OneOrMany::list(&text))
     }),
     ("DOORWARD_REQUIRED_CLAIMS", |to, text| {
-        to.issuer().required_claims = Some(list(&text))
+        to.issuer().required_claims = Some(OneOrMany::list(&text))
+    }),
+    ("DOORWARD_DECODER", |to, text| {
+        to.issuer().decoder = Some(text)
+    }),
+    ("DOORWARD_USER_ID_CLAIM", |to, text| {
+        to.issuer().user_id_claim = Some(text)
+    }),
+    ("DOORWARD_ROLES_CLAIM", |to, text| {
+        to.issuer().roles_claim = Some(text)
+    }),
+    ("DOORWARD_SCOPES_CLAIM", |to, text| {
+        to.issuer().scopes_claim = Some(text)
+    }),
+    ("DOORWARD_PERMISSIONS_CLAIM", |to, text| {
+        to.issuer().permissions_claim = Some(text)
+    }),
+    ("DOORWARD_ORGANIZATION_CLAIM", |to, text| {
+        to.issuer().organization_claim = Some(text)
+    }),
+    ("DOORWARD_SESSION_CLAIM", |to, text| {
+        to.issuer().session_claim = Some(text)
+    }),
+    ("DOORWARD_CLIENT_ID_CLAIM", |to, text| {
+        to.issuer().client_id_claim = Some(text)
+    }),
+    ("DOORWARD_AUDIENCE_CLAIM", |to, text| {
+        to.issuer().audience_claim = Some(text)
+    }),
+    ("DOORWARD_DOMAIN", |to, text| {
+        to.issuer().domain = Some(text)
+    }),
+    ("DOORWARD_URL", |to, text| to.issuer().url = Some(text)),
+    ("DOORWARD_REGION", |to, text| {
+        to.issuer().region = Some(text)
+    }),
+    ("DOORWARD_USER_POOL_ID", |to, text| {
+        to.issuer().user_pool_id = Some(text)
+    }),
+    ("DOORWARD_TENANT_ID", |to, text| {
+        to.issuer().tenant_id = Some(text)
+    }),
+    ("DOORWARD_PROJECT_ID", |to, text| {
+        to.issuer().project_id = Some(text)
+    }),
+    ("DOORWARD_REALM", |to, text| to.issuer().realm = Some(text)),
+    ("DOORWARD_CLIENT_ID", |to, text| {
+        to.issuer().client_id = Some(text)
+    }),
+    ("DOORWARD_AUTHORIZATION_SERVER", |to, text| {
+        to.issuer().authorization_server = Some(text)
+    }),
+    ("DOORWARD_API_URL", |to, text| {
+        to.issuer().api_url = Some(text)
+    }),
+    ("DOORWARD_DISCOVER", |to, text| {
+        to.parsed(text, |to, value| to.issuer().discover = Some(value))
+    }),
+    ("DOORWARD_INSECURE_PLAIN_HTTP", |to, text| {
+        to.parsed(text, |to, value| {
+            to.issuer().insecure_plain_http = Some(value)
+        })
+    }),
+    ("DOORWARD_MAX_TENANTS", |to, text| {
+        to.parsed(text, |to, value| to.issuer().max_tenants = Some(value))
     }),
     ("DOORWARD_ACCEPTS", |to, text| {
-        to.config.accepts = Some(list(&text))
+        to.config.accepts = Some(OneOrMany::list(&text))
     }),
     ("DOORWARD_COOKIES", |to, text| {
-        to.config.cookies = Some(list(&text))
+        to.config.cookies = Some(OneOrMany::list(&text))
     }),
     ("DOORWARD_LEEWAY", |to, text| {
-        to.parsed(text, |config, value| config.leeway = Some(value))
+        to.parsed(text, |to, value| to.config.leeway = Some(value))
     }),
     ("DOORWARD_ALLOW_PENDING", |to, text| {
-        to.parsed(text, |config, value| config.allow_pending = Some(value))
+        to.parsed(text, |to, value| to.config.allow_pending = Some(value))
     }),
     ("DOORWARD_EXPLAIN", |to, text| {
-        to.parsed(text, |config, value| config.explain = Some(value))
+        to.parsed(text, |to, value| to.config.explain = Some(value))
     }),
     ("DOORWARD_PROBLEM_DETAILS", |to, text| {
-        to.parsed(text, |config, value| config.problem_details = Some(value))
+        to.parsed(text, |to, value| to.config.problem_details = Some(value))
     }),
     ("DOORWARD_CACHE_BYTES", |to, text| {
-        to.parsed(text, |config, value| config.cache_bytes = Some(value))
+        to.parsed(text, |to, value| to.config.cache_bytes = Some(value))
     }),
     ("DOORWARD_MAX_TOKEN_BYTES", |to, text| {
-        to.parsed(text, |config, value| config.max_token_bytes = Some(value))
+        to.parsed(text, |to, value| to.config.max_token_bytes = Some(value))
     }),
 ];
 
 /// Variables that narrow what is accepted. An empty one is more likely a template gone wrong than a waiver.
-const RESTRICTING: [&str; 7] = [
+const RESTRICTING: [&str; 9] = [
     "CLERK_AUTHORIZED_PARTIES",
+    "DOORWARD_TENANTS",
+    "DOORWARD_AUDIENCE_CLAIM",
     "DOORWARD_AUTHORIZED_PARTIES",
     "DOORWARD_AUDIENCE",
     "DOORWARD_ALGORITHMS",
@@ -108,17 +171,58 @@ impl Target {
         self.issuer.get_or_insert_default()
     }
 
-    fn clerk(&mut self) -> &mut IssuerConfig {
-        let issuer = self.issuer();
-        issuer.preset.get_or_insert_with(|| "clerk".to_owned());
-        issuer
-    }
-
-    fn parsed<T: std::str::FromStr>(&mut self, text: String, set: impl FnOnce(&mut Config, T)) {
+    fn parsed<T: std::str::FromStr>(&mut self, text: String, set: impl FnOnce(&mut Self, T)) {
         match text.trim().parse() {
-            Ok(value) => set(&mut self.config, value),
+            Ok(value) => set(self, value),
             Err(_) => self.wrong = Some(text),
         }
+    }
+
+    /// Reads the variables of the provider's own. Clerk's names choose its preset where nothing else names an issuer.
+    fn provider(&mut self, variables: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+        const NAMING: [&str; 3] = ["CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY", "CLERK_JWT_KEY"];
+        let named = NAMING.iter().find(|name| variables.contains_key(**name));
+        if let Some(named) = named
+            && self
+                .issuer
+                .as_ref()
+                .is_none_or(|issuer| issuer.preset.is_none())
+        {
+            if self
+                .issuer
+                .as_ref()
+                .is_some_and(IssuerConfig::names_an_issuer)
+            {
+                return Err(ConfigError::new(
+                    *named,
+                    "the DOORWARD_ variables name an issuer as well; if it is Clerk's, set DOORWARD_PRESET=clerk, \
+                     if not, unset the CLERK_ variables",
+                ));
+            }
+            self.issuer().preset = Some("clerk".to_owned());
+        }
+        let Some(issuer) = &mut self.issuer else {
+            return Ok(());
+        };
+        let Some(name) = &issuer.preset else {
+            if let Some(parties) = variables.get("CLERK_AUTHORIZED_PARTIES") {
+                issuer.authorized_parties = Some(OneOrMany::from(parties.as_str()));
+            }
+            return Ok(());
+        };
+        let preset = Preset::named(name)?;
+        let mut own = IssuerConfig::default();
+        for (variable, setting) in &preset.environment {
+            if let Some(text) = variables.get(variable) {
+                own.set(setting, text);
+            }
+        }
+        // Keys that are given and keys that are fetched exclude each other, so ours win over the provider's.
+        if issuer.gives_keys() {
+            (own.keys, own.jwks_url, own.shared_secret) = (None, None, None);
+        }
+        issuer.fill_from(&own);
+        Ok(())
     }
 }
 
@@ -147,13 +251,16 @@ impl Config {
 
     /// Whether an environment variable of this name would be read, or be refused as unknown.
     pub fn reads_variable(name: &str) -> bool {
-        name.starts_with("DOORWARD_") || VARIABLES.iter().any(|(known, _)| *known == name)
+        let of_a_provider = |preset: &str| {
+            Preset::named(preset).is_ok_and(|preset| preset.environment.contains_key(name))
+        };
+        name.starts_with("DOORWARD_") || Preset::names().any(of_a_provider)
     }
 
-    /// Reads `CLERK_PUBLISHABLE_KEY`, `CLERK_SECRET_KEY`, `CLERK_JWT_KEY`, `CLERK_AUTHORIZED_PARTIES`,
-    /// `CLERK_API_URL` and `DOORWARD_*`. `DOORWARD_CONFIG` names a `doorward.toml` to read instead of an issuer in the
-    /// environment. An empty variable counts as not set, except for those that narrow
-    /// what is accepted: there it is a mistake.
+    /// Reads `DOORWARD_*`, and the variables of the provider that `DOORWARD_PRESET` chooses (`docs/providers.md`); those of
+    /// Clerk choose its preset themselves. `DOORWARD_CONFIG` names a `doorward.toml` to read instead of an issuer in the
+    /// environment. An empty variable counts as not set, except for those that narrow what is accepted: there it is a
+    /// mistake.
     ///
     /// # Errors
     /// Nothing names an issuer, a `DOORWARD_` variable is unknown, or a value cannot be read.
@@ -184,16 +291,17 @@ impl Config {
             target.config = Self::from_file(path)?;
         }
         for (name, apply) in VARIABLES {
-            if let Some(value) = variables.get(name) {
+            if let Some(value) = variables.get(*name) {
                 apply(&mut target, value.clone());
                 if let Some(found) = target.wrong.take() {
                     return Err(ConfigError::new(
-                        name,
+                        *name,
                         format!("{found:?} cannot be read; see the documentation"),
                     ));
                 }
             }
         }
+        target.provider(&variables)?;
         match target.issuer {
             Some(issuer) if target.config.issuers.is_empty() => target.config.issuers.push(issuer),
             Some(_) => {
@@ -206,7 +314,8 @@ impl Config {
                 return Err(ConfigError::new(
                     "environment",
                     "names no issuer; set CLERK_PUBLISHABLE_KEY, CLERK_JWT_KEY or CLERK_SECRET_KEY, or \
-                     DOORWARD_ISSUER and DOORWARD_AUDIENCE, or DOORWARD_CONFIG",
+                     DOORWARD_PRESET and what your provider needs, or DOORWARD_ISSUER and DOORWARD_AUDIENCE, or \
+                     DOORWARD_CONFIG",
                 ));
             }
             None => {}
@@ -219,14 +328,6 @@ const CONFIG_FILE: &str = "DOORWARD_CONFIG";
 
 fn secret(text: &str) -> SecretText {
     SecretText(Secret::new(text.trim()))
-}
-
-fn list(text: &str) -> OneOrMany {
-    let split = OneOrMany::from(text).split();
-    match split.as_slice() {
-        [one] => OneOrMany::One(one.clone()),
-        _ => OneOrMany::Many(split),
-    }
 }
 
 #[cfg(test)]
@@ -257,6 +358,44 @@ mod tests {
         assert_eq!(issuer.preset.as_deref(), Some("clerk"));
         assert_eq!(issuer.keys, None);
         assert_eq!(issuer.authorized_parties.as_ref().unwrap().split().len(), 2);
+    }
+
+    #[test]
+    fn a_preset_reads_its_own_variables() {
+        let config = read(&[
+            ("DOORWARD_PRESET", "auth0"),
+            ("AUTH0_DOMAIN", "acme.eu.auth0.com"),
+            ("AUTH0_AUDIENCE", "https://api.acme.example"),
+            ("CLERK_SECRET_KEY", "sk_test_of_another_program"),
+            ("SUPABASE_URL", "https://abc.supabase.co"),
+        ]);
+        let issuer = &config.unwrap().issuers[0];
+        assert_eq!(issuer.domain.as_deref(), Some("acme.eu.auth0.com"));
+        assert_eq!(issuer.audience, Some("https://api.acme.example".into()));
+        assert!(issuer.secret_key.is_none() && issuer.url.is_none());
+
+        let missing = read(&[("DOORWARD_PRESET", "supabase")]).unwrap();
+        let error = crate::Authenticator::new(&missing).unwrap_err().to_string();
+        assert!(
+            error.contains("url") && error.contains("SUPABASE_URL"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn two_issuers_are_not_mixed_into_one() {
+        let both = [
+            ("CLERK_SECRET_KEY", "sk_test_x"),
+            ("DOORWARD_ISSUER", "https://login.example.com"),
+            ("DOORWARD_AUDIENCE", "api"),
+        ];
+        let error = read(&both).unwrap_err().to_string();
+        assert!(
+            error.contains("CLERK_SECRET_KEY") && error.contains("DOORWARD_PRESET"),
+            "{error}"
+        );
+        let together = [&both[..2], &[("DOORWARD_PRESET", "clerk")]].concat();
+        assert!(read(&together).is_ok());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use doorward_core::{AlgorithmSet, JwkSet, Secret, Timestamp};
+use doorward_core::{AlgorithmSet, JwkSet, Secret, TENANT, Timestamp};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, DATE, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, StatusCode, Url};
@@ -24,6 +24,18 @@ pub struct KeysUrl {
     pub bearer: Option<Secret>,
     /// Further header fields that the source wants to see.
     pub headers: Vec<(String, String)>,
+    /// Whether plain http will do, even to another machine.
+    pub plain_http: bool,
+}
+
+impl KeysUrl {
+    /// The same source for one of many tenants. A tenant's name has no letters that mean anything in a URL.
+    pub(crate) fn of_tenant(&self, tenant: &str) -> Self {
+        Self {
+            url: self.url.replace(TENANT, tenant),
+            ..self.clone()
+        }
+    }
 }
 
 impl fmt::Debug for KeysUrl {
@@ -112,7 +124,7 @@ pub(crate) fn fetch(
 }
 
 /// Whether a URL may be fetched: `https`, or `http` on the loopback interface.
-pub(crate) fn trusted_url(text: &str) -> Result<Url, String> {
+pub(crate) fn trusted_url(text: &str, plain_http: bool) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("{text:?} is not a URL: {error}"))?;
     let loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
@@ -122,7 +134,7 @@ pub(crate) fn trusted_url(text: &str) -> Result<Url, String> {
     };
     match url.scheme() {
         "https" => Ok(url),
-        "http" if loopback => Ok(url),
+        "http" if loopback || plain_http => Ok(url),
         "http" => Err(format!(
             "{text:?} is plain http; keys are fetched by https, except from this machine"
         )),
@@ -218,7 +230,7 @@ impl Session<'_> {
                 metadata.issuer, self.source.url
             )));
         }
-        trusted_url(&metadata.jwks_uri).map_err(unusable)?;
+        trusted_url(&metadata.jwks_uri, self.source.plain_http).map_err(unusable)?;
         Ok(metadata.jwks_uri)
     }
 
@@ -396,7 +408,7 @@ mod tests {
             "http://localhost/x",
             "http://[::1]/x",
         ] {
-            assert!(trusted_url(good).is_ok(), "{good}");
+            assert!(trusted_url(good, false).is_ok(), "{good}");
         }
         for bad in [
             "http://a.example/",
@@ -407,7 +419,7 @@ mod tests {
             "http://127.0.0.1.evil.example/",
             "http://localhost.evil.example",
         ] {
-            assert!(trusted_url(bad).is_err(), "{bad}");
+            assert!(trusted_url(bad, false).is_err(), "{bad}");
         }
     }
 

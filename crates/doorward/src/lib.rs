@@ -52,3 +52,4 @@ pub use fetch::{FetchError, KeysUrl};
 pub use flight::Ticket;
 pub use freshness::FetchSettings;
 pub use memory::KeyStatus;
+pub use preset::{Alternative, Hole, Preset};

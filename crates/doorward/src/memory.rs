@@ -1,8 +1,8 @@
 //! What is remembered between requests: key sets, and tokens that were verified. All of it bounded.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -17,13 +17,13 @@ use crate::freshness::{Advice, FetchSettings, History};
 
 /// The facts store of one [`Authenticator`](crate::Authenticator).
 pub(crate) struct Memory {
-    /// By issuer; `None` for those whose keys are static.
-    slots: Vec<Option<Arc<KeySlot>>>,
+    /// By issuer.
+    sources: Vec<Source>,
     tokens: Option<Cache<[u8; 32], Identity, ByWeight>>,
 }
 
 impl Memory {
-    pub(crate) fn new(slots: Vec<Option<Arc<KeySlot>>>, cache_bytes: usize) -> Self {
+    pub(crate) fn new(sources: Vec<Source>, cache_bytes: usize) -> Self {
         const TYPICAL_ENTRY: usize = 2500;
         let tokens = (cache_bytes > 0).then(|| {
             Cache::with_weighter(
@@ -32,15 +32,62 @@ impl Memory {
                 ByWeight,
             )
         });
-        Self { slots, tokens }
+        Self { sources, tokens }
     }
 
-    pub(crate) fn slot(&self, issuer: IssuerId) -> Option<&Arc<KeySlot>> {
-        self.slots.get(issuer.index())?.as_ref()
+    /// The keys of an issuer; `None` where they are static, or where nobody has asked for this tenant's lately.
+    pub(crate) fn slot(&self, issuer: IssuerId, tenant: Option<&str>) -> Option<Arc<KeySlot>> {
+        match (self.sources.get(issuer.index())?, tenant) {
+            (Source::Static, _) => None,
+            (Source::One(slot), _) => Some(Arc::clone(slot)),
+            (Source::Tenants(tenants), Some(tenant)) => tenants.slots.get(tenant),
+            (Source::Tenants(_), None) => None,
+        }
     }
 
-    pub(crate) fn slots(&self) -> impl Iterator<Item = &Arc<KeySlot>> {
-        self.slots.iter().flatten()
+    /// Joins or starts the fetch of an issuer's keys; `None` where there is nothing to fetch, or too much already.
+    pub(crate) fn fetch(
+        &self,
+        issuer: IssuerId,
+        tenant: Option<&str>,
+        kid: Option<String>,
+        elapsed: Duration,
+    ) -> Option<Ticket> {
+        let slot = match (self.sources.get(issuer.index())?, tenant) {
+            (Source::Tenants(tenants), Some(tenant)) => tenants.open(tenant, elapsed)?,
+            _ => self.slot(issuer, tenant)?,
+        };
+        Some(slot.fetch(kid))
+    }
+
+    /// Every key set that is fetched, with the tenant it belongs to.
+    pub(crate) fn slots(&self) -> Vec<(usize, Option<String>, Arc<KeySlot>)> {
+        let mut slots = Vec::new();
+        for (issuer, source) in self.sources.iter().enumerate() {
+            match source {
+                Source::Static => {}
+                Source::One(slot) => slots.push((issuer, None, Arc::clone(slot))),
+                Source::Tenants(tenants) => {
+                    let known = tenants.slots.iter();
+                    slots.extend(known.map(|(tenant, slot)| (issuer, Some(tenant), slot)));
+                }
+            }
+        }
+        slots
+    }
+
+    /// Starts a refresh of the keys that verified somebody, if one is due.
+    pub(crate) fn keep_fresh(&self, identity: &Identity, elapsed: Duration) {
+        let issuer = identity.provenance().issuer;
+        match self.sources.get(issuer.index()) {
+            None | Some(Source::Static) => {}
+            Some(Source::One(slot)) => slot.keep_fresh(elapsed),
+            Some(Source::Tenants(_)) => {
+                if let Some(slot) = self.slot(issuer, identity.tenant()) {
+                    slot.keep_fresh(elapsed);
+                }
+            }
+        }
     }
 
     /// The facts at one moment.
@@ -55,7 +102,7 @@ impl Memory {
     pub(crate) fn recall(&self, digest: &[u8; 32], elapsed: Duration) -> Option<Identity> {
         let tokens = self.tokens.as_ref()?;
         let identity = tokens.get(digest)?;
-        if self.stands(identity.provenance(), elapsed) {
+        if self.stands(&identity, elapsed) {
             return Some(identity);
         }
         tokens.remove(digest);
@@ -83,16 +130,24 @@ impl Memory {
         self.tokens.as_ref().map_or(0, Cache::len)
     }
 
-    fn stands(&self, provenance: Provenance, elapsed: Duration) -> bool {
-        self.slot(provenance.issuer)
-            .is_none_or(|slot| slot.stands(provenance.generation, elapsed))
+    fn stands(&self, identity: &Identity, elapsed: Duration) -> bool {
+        let Provenance {
+            issuer, generation, ..
+        } = *identity.provenance();
+        match self.sources.get(issuer.index()) {
+            None | Some(Source::Static) => true,
+            Some(Source::One(slot)) => slot.stands(generation, elapsed),
+            Some(Source::Tenants(_)) => self
+                .slot(issuer, identity.tenant())
+                .is_some_and(|slot| slot.stands(generation, elapsed)),
+        }
     }
 }
 
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memory")
-            .field("slots", &self.slots)
+            .field("sources", &self.sources.len())
             .field("tokens", &self.tokens())
             .finish()
     }
@@ -105,10 +160,101 @@ pub(crate) struct At<'m> {
 }
 
 impl Facts for At<'_> {
-    fn keys(&self, issuer: IssuerId, kid: Option<&str>) -> Known<Arc<JwkSet>> {
-        self.memory
-            .slot(issuer)
-            .map_or(Known::No, |slot| slot.keys(kid, self.elapsed))
+    fn keys(
+        &self,
+        issuer: IssuerId,
+        tenant: Option<&str>,
+        kid: Option<&str>,
+    ) -> Known<Arc<JwkSet>> {
+        match (self.memory.sources.get(issuer.index()), tenant) {
+            (None | Some(Source::Static), _) | (Some(Source::Tenants(_)), None) => Known::No,
+            (Some(Source::One(slot)), _) => slot.keys(kid, self.elapsed),
+            (Some(Source::Tenants(tenants)), Some(tenant)) => match tenants.slots.get(tenant) {
+                Some(slot) => slot.keys(kid, self.elapsed),
+                None if tenants.admits(self.elapsed) => Known::NotYet,
+                None => Known::Unreachable(1),
+            },
+        }
+    }
+}
+
+/// Where an issuer's keys come from.
+pub(crate) enum Source {
+    /// They were given.
+    Static,
+    /// One set.
+    One(Arc<KeySlot>),
+    /// A set for each tenant.
+    Tenants(Tenants),
+}
+
+/// The key sets of tenants: as many as were asked for lately. A stranger may name any tenant the template admits, so the
+/// number is bounded, and so is how often an unknown name leads to a fetch.
+pub(crate) struct Tenants {
+    slots: Cache<String, Arc<KeySlot>>,
+    make: Box<dyn Fn(&str) -> KeySlot + Send + Sync>,
+    budget: Mutex<Budget>,
+}
+
+/// A token bucket: so many new tenants at once, and so many each second.
+struct Budget {
+    left: f64,
+    at: Duration,
+}
+
+const NEW_TENANTS_AT_ONCE: f64 = 50.0;
+const NEW_TENANTS_EACH_SECOND: f64 = 10.0;
+
+impl Tenants {
+    pub(crate) fn new(most: usize, make: Box<dyn Fn(&str) -> KeySlot + Send + Sync>) -> Self {
+        Self {
+            slots: Cache::new(most),
+            make,
+            budget: Mutex::new(Budget {
+                left: NEW_TENANTS_AT_ONCE,
+                at: Duration::ZERO,
+            }),
+        }
+    }
+
+    /// Whether one more unknown tenant may be asked for now.
+    fn admits(&self, elapsed: Duration) -> bool {
+        self.budget().filled(elapsed) >= 1.0
+    }
+
+    /// The slot of a tenant, made if there is none and the budget allows.
+    fn open(&self, tenant: &str, elapsed: Duration) -> Option<Arc<KeySlot>> {
+        if let Some(slot) = self.slots.get(tenant) {
+            return Some(slot);
+        }
+        let mut budget = self.budget();
+        let filled = budget.filled(elapsed);
+        if filled < 1.0 {
+            return None;
+        }
+        // Another request may have been here between the look and the lock.
+        if let Some(slot) = self.slots.get(tenant) {
+            return Some(slot);
+        }
+        *budget = Budget {
+            left: filled - 1.0,
+            at: elapsed,
+        };
+        let slot = Arc::new((self.make)(tenant));
+        self.slots.insert(tenant.to_owned(), Arc::clone(&slot));
+        Some(slot)
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        // Nothing in there can be left half done.
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Budget {
+    fn filled(&self, elapsed: Duration) -> f64 {
+        let since = elapsed.saturating_sub(self.at).as_secs_f64();
+        (self.left + since * NEW_TENANTS_EACH_SECOND).min(NEW_TENANTS_AT_ONCE)
     }
 }
 
