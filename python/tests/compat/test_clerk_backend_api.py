@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import random
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Annotated, Any
 
@@ -19,6 +21,7 @@ from doorward import ConfigError
 from doorward.compat.clerk_backend_api import (
     AuthenticateRequestOptions,
     AuthErrorReason,
+    Clerk,
     RequestState,
     TokenVerificationError,
     TokenVerificationErrorReason,
@@ -29,7 +32,8 @@ from doorward.compat.clerk_backend_api import (
     verify_token,
     verify_token_async,
 )
-from doorward.compat.clerk_backend_api.security import types
+from doorward.compat.clerk_backend_api.security import _engine, types
+from doorward.testing import DevIssuer
 
 SECRET = "sk_test_plantedplantedplantedplanted"
 
@@ -256,9 +260,109 @@ def test_options_without_a_key(token: str) -> None:
     assert authenticate_request(request(), bad).reason == "session-token-missing"
 
 
-def test_unknown_kinds_are_mistakes() -> None:
-    with pytest.raises(ConfigError, match="did you mean 'session_token'"):
-        options(accepts_token=["sesion_token"])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"accepts_token": ["sesion_token"]}, "did you mean 'session_token'"),
+        ({"accepts_token": []}, "accepts_token: names no kind"),
+        ({"accepts_token": [None]}, "accepts_token: expected a list of texts, found NoneType"),
+        ({"secret_key": b"sk_test_planted"}, "secret_key: expected text, found bytes"),
+        ({"jwt_key": 5}, "jwt_key: expected text, found int"),
+        ({"audience": []}, "audience: names none"),
+        ({"audience": b"planted"}, "audience: expected text or a list of texts, found bytes"),
+        ({"authorized_parties": 5}, "authorized_parties: expected text or a list"),
+        ({"authorized_parties": [b"a"]}, "authorized_parties: .* found bytes in it"),
+        ({"clock_skew_in_ms": -1}, "clock_skew_in_ms: .* from 0 to 300000, found -1"),
+        ({"clock_skew_in_ms": 300_001}, "clock_skew_in_ms"),
+        ({"clock_skew_in_ms": "5s"}, "clock_skew_in_ms: .* found '5s'"),
+    ],
+)
+def test_mistakes_are_errors(changes: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        options(**changes)
+    assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize("changes", [{"audience": ""}, {"authorized_parties": [f"{PARTY}/"]}])
+def test_what_only_the_engine_knows_to_be_a_mistake(token: str, changes: Any) -> None:
+    """A 401 would blame the caller."""
+    with pytest.raises(ConfigError, match=next(iter(changes))):
+        authenticate_request(request(token), options(**changes))
+
+
+def test_a_key_from_a_file(token: str, keys: Signer) -> None:
+    assert authenticate_request(request(token), options(jwt_key=keys.pem().encode())).is_signed_in
+
+
+def test_the_engines_own_answer(token: str) -> None:
+    state = authenticate_request(request(token), options())
+    assert state.identity is not None
+    assert state.rejection is None
+    state = authenticate_request(request("junk"), options())
+    assert state.identity is None
+    assert state.rejection is not None
+    assert state.rejection.status == 401
+    twin = pickle.loads(pickle.dumps(state))
+    assert twin.rejection.reason is state.rejection.reason
+    assert authenticate_request(request(token), AuthenticateRequestOptions()).rejection is None
+
+
+@pytest.mark.parametrize("bearer_auth", [SECRET, lambda: SECRET])
+async def test_the_sdk_object(token: str, bearer_auth: Any) -> None:
+    chosen = options(secret_key=None)
+    with Clerk(bearer_auth=bearer_auth) as clerk:
+        assert clerk.authenticate_request(request(token), chosen).is_signed_in
+    async with Clerk(bearer_auth) as clerk:
+        assert (await clerk.authenticate_request_async(request(token), chosen)).is_signed_in
+    assert chosen.secret_key is None
+    assert "planted" not in f"{clerk!r}"
+    nobody = AuthenticateRequestOptions()
+    assert Clerk().authenticate_request(request(token), nobody).reason == "secret-key-missing"
+    with pytest.raises(AttributeError, match="from clerk_backend_api import Clerk"):
+        clerk.users  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(ConfigError, match="bearer_auth: expected text"):
+        Clerk(b"sk_test_x")  # type: ignore[arg-type]
+
+
+def test_many_tenants_each_keep_their_keys() -> None:
+    with DevIssuer() as issuer:
+        token = issuer.mint()
+        for _ in range(2):
+            for tenant in range(100):
+                chosen = VerifyTokenOptions(
+                    secret_key=f"sk_test_{tenant}", api_url=issuer.start().rstrip("/")
+                )
+                assert verify_token(token, chosen)["sub"]
+        assert issuer.jwks_fetches == 100
+
+
+def test_too_many_tenants_do_not_drive_each_other_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+
+    def build(wanted: Any) -> Any:
+        built.append(wanted)
+        return object()
+
+    monkeypatch.setattr(_engine, "_build", build)
+    monkeypatch.setattr(_engine, "_engines", {})
+    monkeypatch.setattr(_engine, "_MOST", 50)
+    monkeypatch.setattr(_engine, "random", random.Random(1))
+    rounds, tenants = 20, 60
+    for _ in range(rounds):
+        for tenant in range(tenants):
+            chosen = VerifyTokenOptions(secret_key=f"sk_test_{tenant}")
+            assert _engine.engine(chosen) is _engine.engine(chosen)
+            assert len(_engine._engines) <= 50
+    # Forgetting the one that was used longest ago would build every one every time.
+    assert len(built) < rounds * tenants / 2
+    assert "sk_test" not in repr(built)
+
+
+def test_one_engine_for_equal_options_in_many_threads(keys: Signer) -> None:
+    chosen = options(audience=f"threads {keys.kid}")
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: _engine.engine(chosen), range(64)))
+    assert len({id(one) for one in found}) == 1
 
 
 def test_verify_token(token: str, keys: Signer, now: float) -> None:

@@ -233,11 +233,40 @@ def test_api_key_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"verify_exp": False}, "verify_exp"),
         ({"verify_aud": True}, "Audience must be set"),
         ({"verify_iss": True, "issuer": None}, "Issuer must be set"),
+        ({"jwks_url": ""}, "jwks_url is empty"),
+        ({"jwks_url": b"https://a.example"}, "jwks_url: expected text, found bytes"),
+        ({"issuer": ""}, "issuer is empty"),
+        ({"api_key": b"sk_test_planted"}, "api_key: expected text, found bytes"),
+        ({"audience": []}, "audience: names none"),
+        ({"audience": ["a", None]}, "audience: .* found NoneType in it"),
+        ({"authorized_parties": 5}, "authorized_parties: expected text or a list"),
+        ({"leeway": "long"}, "leeway: expected seconds, found 'long'"),
+        ({"leeway": -1}, "leeway"),
     ],
 )
 def test_mistakes_are_errors(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        ClerkConfig(jwks_url="https://a.clerk.accounts.dev/.well-known/jwks.json", **options)
+    given = {"jwks_url": "https://a.clerk.accounts.dev/.well-known/jwks.json", **options}
+    with pytest.raises(ConfigError, match=message) as caught:
+        ClerkHTTPBearer(config=ClerkConfig(**given))
+    assert "planted" not in str(caught.value)
+
+
+def test_an_override_under_the_class(issuer: DevIssuer, clock: Clock, token: str) -> None:
+    client = served(ClerkHTTPBearer(config=config(issuer, clock)))
+    app: Any = client.app
+    somebody = HTTPAuthorizationCredentials(
+        scheme="Bearer", credentials="mock", decoded={"sub": "user_9"}
+    )
+
+    async def untyped(request):  # type: ignore[no-untyped-def]
+        assert request.url.path
+        return somebody
+
+    for override in (untyped, lambda: somebody):
+        app.dependency_overrides[ClerkHTTPBearer] = override
+        assert client.get("/limited").json() == {"sub": "user_9"}
+    app.dependency_overrides.clear()
+    assert client.get("/limited").status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ Names, defaults and shapes are the original's. Where the answer differs: only se
 accepted unless `accepts_token` says otherwise; `exp`, `sub` and `iss` are required; pending
 sessions are not signed in; one string of `authorized_parties` is split on commas and never
 searched; reasons are strings, so they can be sent as JSON; a forged token costs no fetch of keys;
-no `repr` shows a token or a key.
+no `repr` shows a token or a key. Where keys are out of reach the reason is `jwk-failed-to-load`,
+and `state.rejection` has the status to answer with (503).
 """
 
+from .sdk import Clerk
 from .security import (
     AuthenticateRequestOptions,
     AuthErrorReason,
@@ -28,6 +30,7 @@ __all__ = [
     "AuthErrorReason",
     "AuthStatus",
     "AuthenticateRequestOptions",
+    "Clerk",
     "RequestState",
     "Requestish",
     "TokenVerificationError",

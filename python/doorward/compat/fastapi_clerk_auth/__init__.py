@@ -20,6 +20,7 @@ from doorward._rejection import Rejection
 from doorward.fastapi import refusal
 
 from ._header import header_verdict
+from ._override import override
 from .config import ClerkConfig
 from .middleware import ClerkAuthMiddleware
 
@@ -57,6 +58,7 @@ class ClerkHTTPBearer(HTTPBearer):
     `debug_mode`  tells the caller why in full. For development only.
 
     Both switches may be set on the config instead; here they win. Cookies are not read.
+    `app.dependency_overrides[ClerkHTTPBearer]` overrides every guard of an application.
     """
 
     def __init__(
@@ -86,6 +88,9 @@ class ClerkHTTPBearer(HTTPBearer):
         self._auth = config.authenticator(explain=debug_mode)
 
     async def __call__(self, request: HTTPConnection) -> HTTPAuthorizationCredentials | None:
+        instead = override(self, request)
+        if instead is not None:
+            return await instead()
         found = await header_verdict(self._auth, request.scope)
         if isinstance(found, Rejection):
             if self.auto_error or found.status >= 500:

@@ -11,6 +11,7 @@ from doorward._authenticator import Authenticator
 from doorward._doorward import Identity
 from doorward._rejection import Rejection
 from doorward._verdict import report
+from doorward.observe import verified
 
 #: Where a scope remembers its verdict, which authenticator reached it, and from which headers.
 _VERDICT = "doorward.compat.verdict"
@@ -28,6 +29,7 @@ async def header_verdict(
     found: tuple[Identity, str] | Rejection
     try:
         found = (await auth.authenticate(head), auth.token(head))
+        verified(found[0])
     except Rejection as rejection:
         found = rejection.with_traceback(None)
         report(rejection)

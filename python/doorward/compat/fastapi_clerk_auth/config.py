@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from doorward._authenticator import Authenticator
 from doorward._rejection import ConfigError
-from doorward.compat._suggest import did_you_mean
+from doorward.compat._suggest import did_you_mean, text, texts
 
 if TYPE_CHECKING:
     from doorward._types import TokenKind
@@ -71,6 +71,13 @@ class ClerkConfig:
     ) -> None:
         for name in unknown:
             raise ConfigError(f"ClerkConfig has no {name!r}{did_you_mean(name, _NAMES)}")
+        for name, value in (("jwks_url", jwks_url), ("issuer", issuer)):
+            if text(name, value) == "":
+                raise ConfigError(f"{name} is empty: is the variable that holds it unset?")
+        text("api_key", api_key)
+        if texts("audience", audience) == ():
+            raise ConfigError("audience: names none, so every token would be refused")
+        texts("authorized_parties", authorized_parties)
         if not verify_exp:
             raise ConfigError("verify_exp=False would accept tokens for ever; use leeway (seconds)")
         if verify_aud and not audience:
@@ -96,7 +103,10 @@ class ClerkConfig:
         self.jwks_lifespan = jwks_lifespan
         self.jwks_headers = jwks_headers
         self.jwks_client_timeout = jwks_client_timeout
-        self.leeway = leeway
+        try:
+            self.leeway = float(leeway)
+        except (TypeError, ValueError):
+            raise ConfigError(f"leeway: expected seconds, found {leeway!r}") from None
         self.api_key = api_key if api_key is not None else os.environ.get("CLERK_API_KEY") or None
         self.auto_error = auto_error
         self.add_state = add_state
@@ -148,7 +158,7 @@ class ClerkConfig:
             audience=self.audience,
             authorized_parties=self.authorized_parties,
             accepts=self.accepts,
-            leeway=float(self.leeway),
+            leeway=self.leeway,
             clock=self.clock,
             explain=explain,
         )

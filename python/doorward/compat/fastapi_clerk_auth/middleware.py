@@ -8,6 +8,7 @@ from doorward._doorward import Identity, Pending
 from doorward._rejection import Rejection
 from doorward._verdict import report
 from doorward.asgi import ASGIApp, AuthMiddleware, Scope
+from doorward.observe import verified
 
 from ._header import bearer_only
 from .config import ClerkConfig
@@ -42,6 +43,7 @@ class ClerkAuthMiddleware(AuthMiddleware):
 
     def judge(self, found: Identity | Rejection) -> Identity | Rejection | None:
         if not isinstance(found, Rejection):
+            verified(found)
             return found
         report(found)
         return None if self._lenient and found.status < 500 else found

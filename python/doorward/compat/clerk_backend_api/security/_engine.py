@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from doorward._authenticator import Authenticator
 from doorward._doorward import REASONS
@@ -41,7 +42,7 @@ class Misconfigured(Exception):
 
 def engine(options: AuthenticateRequestOptions | VerifyTokenOptions) -> Authenticator:
     """The authenticator for `options`. Equal options share one, and so its keys. Raises
-    `Misconfigured`.
+    `Misconfigured`, or `ConfigError` where not the key is to blame.
     """
     secret_key, jwt_key = options.secret_key or None, options.jwt_key or None
     if secret_key is None and jwt_key is None:
@@ -52,43 +53,74 @@ def engine(options: AuthenticateRequestOptions | VerifyTokenOptions) -> Authenti
         accepts = _names(options.accepts_token) or ()
     else:
         api_url = options.api_url
-    try:
-        return _engine(
-            # The public key is enough, and a secret that is not needed is not kept.
-            None if jwt_key else secret_key,
-            jwt_key,
-            _names(options.audience),
-            _parties(options.authorized_parties),
-            options.clock_skew_in_ms,
-            accepts,
-            None if jwt_key else api_url,
-        )
-    except ConfigError as error:
-        raise Misconfigured(TokenVerificationErrorReason.JWK_FAILED_TO_RESOLVE) from error
-
-
-@lru_cache(maxsize=64)
-def _engine(
-    secret_key: str | None,
-    jwt_key: str | None,
-    audience: tuple[str, ...] | None,
-    authorized_parties: tuple[str, ...] | None,
-    clock_skew_in_ms: int,
-    accepts: tuple[str, ...],
-    api_url: str | None,
-) -> Authenticator:
-    kinds: dict[TokenKind, None] = {}
-    for name in accepts:
-        kinds.update(dict.fromkeys(_KINDS[name]))
-    return Authenticator.clerk(
-        secret_key=secret_key,
-        jwt_key=jwt_key,
-        audience=audience,
-        authorized_parties=authorized_parties if authorized_parties != () else _NOBODY,
-        accepts=tuple(kinds),
-        leeway=clock_skew_in_ms / 1000,
-        api_url=api_url,
+    wanted = _Wanted(
+        # The public key is enough, and a secret that is not needed is not kept.
+        None if jwt_key else secret_key,
+        jwt_key,
+        None if jwt_key else api_url,
+        _names(options.audience),
+        _parties(options.authorized_parties),
+        options.clock_skew_in_ms,
+        accepts,
     )
+    found = _engines.get(wanted)
+    return found if found is not None else _remember(wanted, _build(wanted))
+
+
+class _Wanted(NamedTuple):
+    """What makes an authenticator. Never to be printed: it holds the key."""
+
+    secret_key: str | None
+    jwt_key: str | None
+    api_url: str | None
+    audience: tuple[str, ...] | None = None
+    authorized_parties: tuple[str, ...] | None = None
+    clock_skew_in_ms: int = 5000
+    accepts: tuple[str, ...] = ("session_token",)
+
+    def __repr__(self) -> str:
+        return "_Wanted(…)"
+
+
+def _build(wanted: _Wanted) -> Authenticator:
+    try:
+        return _authenticator(wanted)
+    except ConfigError as error:
+        try:
+            _authenticator(_Wanted(*wanted[:3]))
+        except ConfigError:
+            raise Misconfigured(TokenVerificationErrorReason.JWK_FAILED_TO_RESOLVE) from error
+        raise
+
+
+def _authenticator(wanted: _Wanted) -> Authenticator:
+    kinds: dict[TokenKind, None] = {}
+    for name in wanted.accepts:
+        kinds.update(dict.fromkeys(_KINDS[name]))
+    parties = wanted.authorized_parties
+    return Authenticator.clerk(
+        secret_key=wanted.secret_key,
+        jwt_key=wanted.jwt_key,
+        api_url=wanted.api_url,
+        audience=wanted.audience,
+        authorized_parties=_NOBODY if parties == () else parties,
+        accepts=tuple(kinds),
+        leeway=wanted.clock_skew_in_ms / 1000,
+        cache_bytes=_LARGE if len(_engines) < _LARGE_ONES else _SMALL,
+    )
+
+
+def _remember(wanted: _Wanted, built: Authenticator) -> Authenticator:
+    """Keeps it, or the one that another thread built meanwhile. No lock, so none is held by a
+    thread that a fork leaves behind.
+    """
+    kept = _engines.setdefault(wanted, built)
+    while len(_engines) > _MOST:
+        # The one that was used longest ago would be the worst choice: options that come round in
+        # turn, a few more than fit, would then each find themselves evicted. By lot most stay.
+        others = [one for one in list(_engines) if one != wanted]
+        _engines.pop(random.choice(others), None)
+    return kept
 
 
 @lru_cache(maxsize=1)
@@ -134,3 +166,9 @@ _BY_CODE: dict[str | None, TokenVerificationErrorReason] = {
 }
 #: An origin that no browser has: an empty list of parties lets nobody in.
 _NOBODY = ("https://nobody.invalid",)
+
+_engines: dict[_Wanted, Authenticator] = {}
+#: Enough for a tenant each. Beyond it some of them fetch their keys again now and then.
+_MOST = 1024
+#: What an authenticator may remember of tokens, in bytes: all of them together less than 256 MiB.
+_LARGE, _LARGE_ONES, _SMALL = 16 * 1024 * 1024, 8, 128 * 1024

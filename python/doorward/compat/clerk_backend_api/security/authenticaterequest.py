@@ -9,6 +9,7 @@ from doorward._authenticator import Authenticator
 from doorward._doorward import Identity
 from doorward._rejection import Rejection
 from doorward._verdict import report
+from doorward.observe import verified
 
 from ._engine import Misconfigured, engine, reader, request_reason
 from .types import AuthenticateRequestOptions, AuthStatus, Requestish, RequestState
@@ -22,7 +23,8 @@ def authenticate_request(request: Requestish, options: AuthenticateRequestOption
     """The state of a request. Blocks when keys must be fetched first; with `jwt_key` nothing is
     fetched.
 
-    `request` is anything with `.headers`, an ASGI scope or a WSGI environ.
+    `request` is anything with `.headers`, an ASGI scope or a WSGI environ. Raises `ConfigError`
+    when the options make no sense; options without a usable key are a `reason`, as in the original.
     """
     try:
         auth = engine(options)
@@ -47,6 +49,7 @@ async def authenticate_request_async(
 
 
 def _signed_in(auth: Authenticator, request: Requestish, identity: Identity) -> RequestState:
+    verified(identity)
     return RequestState(
         status=AuthStatus.SIGNED_IN,
         token=auth.token(request),
@@ -56,7 +59,9 @@ def _signed_in(auth: Authenticator, request: Requestish, identity: Identity) -> 
 
 def _signed_out(rejection: Rejection) -> RequestState:
     report(rejection)
-    return RequestState(status=AuthStatus.SIGNED_OUT, reason=request_reason(rejection))
+    state = RequestState(status=AuthStatus.SIGNED_OUT, reason=request_reason(rejection))
+    # A traceback would keep the request alive as long as the state.
+    return state.of(rejection.with_traceback(None))
 
 
 def _unjudged(request: Requestish, trouble: Misconfigured) -> RequestState:

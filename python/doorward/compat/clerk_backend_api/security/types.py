@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from doorward._rejection import ConfigError
-from doorward.compat._suggest import did_you_mean
+from doorward._rejection import ConfigError, Rejection
+from doorward.compat._suggest import did_you_mean, text, texts
 
 if TYPE_CHECKING:
     from doorward._doorward import Identity
@@ -168,10 +168,13 @@ class AuthStatus(Enum):
 
 
 class Requestish(Protocol):
-    """Anything with headers: the requests of FastAPI, Starlette, Flask, Django and their like."""
+    """Anything with headers: the requests of FastAPI, Starlette, Flask, Django and their like.
+
+    Flask's are no `Mapping` and Django's are a cached property, so their type is not named.
+    """
 
     @property
-    def headers(self) -> Mapping[str, str]: ...
+    def headers(self) -> Any: ...
 
 
 @dataclass
@@ -187,6 +190,8 @@ class AuthenticateRequestOptions:
     `clock_skew_in_ms`    milliseconds by which clocks may differ.
     `accepts_token`       kinds of token. Only session tokens unless told otherwise; the original's
                           default is `any`.
+
+    Options that make no sense raise `ConfigError` where they are written.
     """
 
     secret_key: str | None = field(default=None, repr=False)
@@ -198,7 +203,10 @@ class AuthenticateRequestOptions:
     accepts_token: str | Sequence[str] = field(default_factory=lambda: ["session_token"])
 
     def __post_init__(self) -> None:
-        kinds = [self.accepts_token] if isinstance(self.accepts_token, str) else self.accepts_token
+        _check(self)
+        kinds = texts("accepts_token", self.accepts_token)
+        if not kinds:
+            raise ConfigError("accepts_token: names no kind of token, so all would be refused")
         known = ["any", *(kind.value for kind in TokenType)]
         for kind in kinds:
             if kind not in known:
@@ -224,8 +232,36 @@ class VerifyTokenOptions:
     api_version: str = "v1"
 
     def __post_init__(self) -> None:
+        _check(self)
+        text("api_url", self.api_url)
         if self.api_version != "v1":
             raise ConfigError(f"api_version: only 'v1' is known, found {self.api_version!r}")
+
+
+def _check(options: AuthenticateRequestOptions | VerifyTokenOptions) -> None:
+    """What both kinds of options have in common, and what only Python can get wrong."""
+    text("secret_key", options.secret_key)
+    text("machine_secret_key", options.machine_secret_key)
+    _check_jwt_key(options.jwt_key)
+    if texts("audience", options.audience) == ():
+        raise ConfigError(
+            "audience: names none, so every token would be refused; name this API, or leave it out"
+        )
+    texts("authorized_parties", options.authorized_parties)
+    _check_skew(options.clock_skew_in_ms)
+
+
+def _check_jwt_key(key: object) -> None:
+    if not isinstance(key, bytes):  # what reading a file gives will do as well
+        text("jwt_key", key)
+
+
+def _check_skew(skew: object) -> None:
+    if not isinstance(skew, (int, float)) or not 0 <= skew <= _LONGEST_SKEW_IN_MS:
+        raise ConfigError(
+            f"clock_skew_in_ms: expected milliseconds from 0 to {_LONGEST_SKEW_IN_MS}, "
+            f"found {skew!r}"
+        )
 
 
 class AuthObject(ABC):  # noqa: B024 - the original's base has no methods either
@@ -306,20 +342,32 @@ class RequestState:
 
     def __post_init__(self) -> None:
         self._identity: object = None
+        self._rejection: object = None
 
-    def of(self, identity: Identity) -> RequestState:
+    def of(self, answer: Identity | Rejection) -> RequestState:
         """This state, with the engine's own answer behind it."""
-        self._identity = identity
+        if isinstance(answer, Rejection):
+            self._rejection = answer
+        else:
+            self._identity = answer
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        # The engine's answer cannot travel between processes; everything else can.
+        # An identity cannot travel between processes; everything else can.
         return {**self.__dict__, "_identity": None}
 
     @property
     def identity(self) -> Identity | None:
         """The engine's own answer, where the request is signed in. Ours, and so not a field."""
         return cast("Identity | None", self._identity)
+
+    @property
+    def rejection(self) -> Rejection | None:
+        """The engine's own refusal, where the request is signed out: with the HTTP status (503 when
+        the keys are out of reach), the challenge and the body. `None` where the options are at
+        fault. Ours, and so not a field.
+        """
+        return cast("Rejection | None", self._rejection)
 
     @property
     def is_signed_in(self) -> bool:
@@ -374,3 +422,5 @@ class RequestState:
 
 
 _SESSION_V2 = tuple(SessionAuthObjectV2.__dataclass_fields__)
+#: The engine's limit: beyond it, mend the clock.
+_LONGEST_SKEW_IN_MS = 300_000
