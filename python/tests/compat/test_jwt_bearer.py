@@ -45,6 +45,8 @@ VARIABLES = (
     "CLERK_AUTHORIZED_PARTIES",
     "USER_ID_CLAIM",
     "ALGORITHMS",
+    "AUTH0_AUDIENCE",
+    "DOORWARD_INSECURE_PLAIN_HTTP",
 )
 
 
@@ -412,9 +414,18 @@ def test_inside_a_cluster(better_auth: BetterAuth, monkeypatch: pytest.MonkeyPat
     token = better_auth.token(iss=public, aud=public)
     assert verify_token(token) is None
     assert verify_token(token, Settings(issuer=public)) == "user_1"
-    # Plain http is only safe on one machine.
+    # Plain http is only safe on one machine, and has to be asked for on others.
+    monkeypatch.setenv("BETTER_AUTH_JWKS_URL", "http://frontend:3000/api/auth/jwks")
     with pytest.raises(ConfigError, match="plain http"):
-        Settings(BETTER_AUTH_JWKS_URL="http://frontend:3000/api/auth/jwks")
+        Settings()
+    Settings(insecure_plain_http=True)
+    monkeypatch.setenv("DOORWARD_INSECURE_PLAIN_HTTP", "true")
+    Settings()
+    with pytest.raises(ConfigError, match="plain http"):
+        Settings(insecure_plain_http=False)
+    monkeypatch.setenv("DOORWARD_INSECURE_PLAIN_HTTP", "yes")
+    with pytest.raises(ConfigError, match="expected true or false, found 'yes'"):
+        Settings()
 
 
 @pytest.mark.parametrize("under", ["", "/", "/api/auth", "/api/auth/"])
@@ -438,17 +449,18 @@ def published(issuer: DevIssuer) -> Iterator[str]:
         issuer.stop()
 
 
-def test_auth0() -> None:
+def test_auth0(monkeypatch: pytest.MonkeyPatch) -> None:
     issuer = DevIssuer(issuer="https://tenant.eu.auth0.com/")
+    monkeypatch.setenv("AUTH0_AUDIENCE", "https://api")
     with published(issuer) as keys:
-        settings = Settings(
-            AUTH0_DOMAIN="tenant.eu.auth0.com", JWKS_URL=keys, audience="https://api"
-        )
+        settings = Settings(AUTH0_DOMAIN="tenant.eu.auth0.com", JWKS_URL=keys)
         good = issuer.mint(kind="oidc", aud=["https://api", "https://a/userinfo"], sub="auth0|1")
         assert verify_token(good, settings) == "auth0|1"
         assert verify_token(issuer.mint(kind="oauth", aud="https://api"), settings)
         assert verify_token(issuer.mint(kind="oidc", aud="https://other"), settings) is None
         assert verify_token(issuer.mint(kind="oidc"), settings) is None
+        machine = issuer.mint(kind="oidc", aud="https://api", claims={"gty": "client-credentials"})
+        assert verify_token(machine, settings) is None
 
 
 def test_clerk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -474,35 +486,37 @@ def test_the_issuer_follows_from_a_well_known_url(end: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "issuers"),
+    ("given", "configured"),
     [
         (
             {"AUTH0_DOMAIN": "https://a.auth0.com/", "audience": "api"},
-            [("https://a.auth0.com/", "https://a.auth0.com/.well-known/jwks.json", "api")],
+            {"preset": "auth0", "domain": "a.auth0.com", "audience": ("api",)},
         ),
         (
             {"JWKS_URL": "https://a.example/api/auth/jwks"},
-            [("https://a.example", "https://a.example/api/auth/jwks", "https://a.example")],
+            {"url": "https://a.example", "audience": ["https://a.example"]},
         ),
         (
             {"JWKS_URL": "https://a.example/keys", "issuer": "https://b.example", "audience": ANY},
-            [("https://b.example", "https://a.example/keys", "*")],
+            {"issuer": "https://b.example", "audience": ANY},
         ),
         (
             {"BETTER_AUTH_URL": "https://App.Example:443/base"},
-            [
-                (
-                    "https://app.example",
-                    "https://App.Example:443/base/api/auth/jwks",
-                    "https://app.example",
-                )
-            ],
+            {
+                "url": "https://app.example",
+                "jwks_url": "https://App.Example:443/base/api/auth/jwks",
+                "audience": ["https://app.example"],
+            },
+        ),
+        (
+            {"BETTER_AUTH_URL": "https://a.example", "issuer": "us"},
+            {"issuer": "us", "audience": ["us"], "jwks_url": "https://a.example/api/auth/jwks"},
         ),
     ],
 )
-def test_what_is_trusted(given: Any, issuers: Any) -> None:
-    configured = Settings(**given)._configuration()["issuer"]
-    assert [(one["issuer"], one["jwks_url"], one["audience"]) for one in configured] == issuers
+def test_what_is_trusted(given: Any, configured: Any) -> None:
+    found = Settings(**given)._configuration()
+    assert {name: found[name] for name in configured} == configured
 
 
 def test_nothing_set_is_the_recipes_default(caplog: pytest.LogCaptureFixture) -> None:

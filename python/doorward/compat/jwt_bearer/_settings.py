@@ -40,15 +40,17 @@ class Settings:
     And these say what its tokens look like:
 
     `issuer`         their `iss` (`JWT_ISSUER`). Default: what the provider writes.
-    `audience`       one of their `aud` (`JWT_AUDIENCE`, between commas). Better Auth's default is
-                     its base URL; Clerk's sessions have none. `doorward.ANY` (`*` in the
-                     environment) waives the check.
+    `audience`       one of their `aud` (`JWT_AUDIENCE`, between commas; for Auth0 `AUTH0_AUDIENCE`
+                     will do). Better Auth's default is its base URL; Clerk's sessions have none.
+                     `doorward.ANY` (`*` in the environment) waives the check.
     `USER_ID_CLAIM`  the claim that is the user's id, `sub` if nothing is said. No other claim ever
-                     stands in for it.
-    `ALGORITHMS`     what they are signed with. Default: EdDSA, ES256 and RS256; RS256 for Auth0 and
-                     Clerk.
+                     stands in for it, and a token without it is nobody's.
+    `ALGORITHMS`     what they are signed with. Default: what the provider signs with; EdDSA, ES256
+                     and RS256 for an issuer that is known by its keys alone.
 
-    `BETTER_AUTH_SECRET` is accepted and not used: keys are public. Mistakes raise `ConfigError`.
+    `insecure_plain_http` (`DOORWARD_INSECURE_PLAIN_HTTP=true`) fetches keys from another machine
+    without TLS: whoever sits on the way can then sign tokens. `BETTER_AUTH_SECRET` is accepted and
+    not used: keys are public. Mistakes raise `ConfigError`.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Settings:
         audience: str | Sequence[str] | Any_ | None = None,
         authorized_parties: str | Sequence[str] | None = None,
         leeway: float = 5.0,
+        insecure_plain_http: bool | None = None,
         environ: Mapping[str, str] | None = None,
         **unknown: NoReturn,
     ) -> None:
@@ -83,7 +86,9 @@ class Settings:
         if audience is ANY:
             self.audience: tuple[str, ...] | None = ("*",)
         else:
-            self.audience = given.audience(audience)
+            self.audience = given.audience("JWT_AUDIENCE", audience)
+        if self.AUTH0_DOMAIN is not None and self.audience is None:
+            self.audience = given.audience("AUTH0_AUDIENCE", None)
         self.authorized_parties: tuple[str, ...] | None = None
         if self.CLERK_DOMAIN is not None or authorized_parties is not None:
             self.authorized_parties = given.texts(
@@ -96,24 +101,40 @@ class Settings:
             url = _DEFAULT_URL
         self.BETTER_AUTH_URL = url
         self.leeway = leeway
+        self.insecure_plain_http = given.switch("DOORWARD_INSECURE_PLAIN_HTTP", insecure_plain_http)
         self.authenticator = Authenticator.from_config(self._configuration())
 
     def user_id(self, identity: Identity) -> str:
-        """Who a token is about. Raises `Rejection` where its claim is no id."""
-        claim = self.USER_ID_CLAIM
-        found = identity.subject if claim == "sub" else identity.claims.get(claim)
-        if isinstance(found, int) and not isinstance(found, bool):
-            return str(found)
-        if isinstance(found, str) and found:
-            return found
-        raise _no_user(claim)
+        """Who a token is about. Raises `Rejection` where it is no user's."""
+        found = identity.user_id
+        if found is None:
+            raise _nobody(self.USER_ID_CLAIM)
+        return found
 
     def _names_nobody(self) -> bool:
         named = (self.JWKS_URL, self.BETTER_AUTH_JWKS_URL, self.AUTH0_DOMAIN, self.CLERK_DOMAIN)
         return not any(named)
 
     def _configuration(self) -> dict[str, Any]:
-        """In the words of `doorward.toml`."""
+        """In the words of `doorward.toml`: what the provider is known for, and what is said here
+        besides.
+        """
+        said = {
+            "issuer": self.issuer,
+            "audience": self.audience,
+            "algorithms": self.ALGORITHMS,
+            "authorized_parties": self.authorized_parties,
+            "user_id_claim": None if self.USER_ID_CLAIM == "sub" else self.USER_ID_CLAIM,
+            "insecure_plain_http": self.insecure_plain_http,
+            "leeway": self.leeway,
+        }
+        table = self._provider()
+        table.update({name: value for name, value in said.items() if value is not None})
+        if table.get("audience") == ("*",):
+            table["audience"] = ANY
+        return table
+
+    def _provider(self) -> dict[str, Any]:
         providers = {
             "BETTER_AUTH_URL": self.BETTER_AUTH_URL,
             "AUTH0_DOMAIN": self.AUTH0_DOMAIN,
@@ -122,57 +143,40 @@ class Settings:
         named = [name for name, value in providers.items() if value is not None]
         if len(named) > 1:
             raise ConfigError(f"{' and '.join(named)} name several providers; keep one")
+        keys = {} if self.JWKS_URL is None else {"jwks_url": self.JWKS_URL}
         if self.CLERK_DOMAIN is not None:
-            issuers = self._clerk(self.CLERK_DOMAIN)
-        elif self.AUTH0_DOMAIN is not None:
-            issuers = self._auth0(self.AUTH0_DOMAIN)
-        else:
-            issuers = self._any()
-        for issuer in issuers:
-            if self.issuer is not None:
-                issuer["issuer"] = self.issuer
-            if self.audience is not None:
-                issuer["audience"] = self.audience[0] if len(self.audience) == 1 else self.audience
-            if self.ALGORITHMS is not None:
-                issuer["algorithms"] = self.ALGORITHMS
-            if self.USER_ID_CLAIM != "sub":
-                issuer["required_claims"] = [self.USER_ID_CLAIM]
-            issuer["leeway"] = self.leeway
-        accepts = ["session_token"]
-        if self.CLERK_DOMAIN is None:
-            # Elsewhere the type `at+jwt` is another word for what a plain JWT is.
-            accepts.append("oauth_token")
-        return {"issuer": issuers, "accepts": accepts}
+            return {"preset": "clerk", "issuer": f"https://{self.CLERK_DOMAIN}", **keys}
+        if self.AUTH0_DOMAIN is not None:
+            self._demand_audience("as Auth0 names the API (its identifier)")
+            return {"preset": "auth0", "domain": self.AUTH0_DOMAIN, **keys}
+        return self._by_its_keys(self._keys())
 
-    def _clerk(self, domain: str) -> list[dict[str, Any]]:
-        table: dict[str, Any] = {"preset": "clerk", "issuer": f"https://{domain}"}
-        if self.JWKS_URL is not None:
-            table["jwks_url"] = self.JWKS_URL
-        if self.authorized_parties is not None:
-            table["authorized_parties"] = list(self.authorized_parties)
-        return [table]
-
-    def _auth0(self, domain: str) -> list[dict[str, Any]]:
-        self._demand_audience("as Auth0 names the API (its identifier)")
-        # Auth0's issuers end with a slash.
-        issuer = f"https://{domain}/"
-        keys = self.JWKS_URL or f"{issuer}.well-known/jwks.json"
-        return [{"issuer": issuer, "jwks_url": keys, "algorithms": ["RS256"]}]
-
-    def _any(self) -> list[dict[str, Any]]:
-        keys = self._keys()
+    def _by_its_keys(self, keys: str) -> dict[str, Any]:
         base = self.BETTER_AUTH_URL or _before(_BETTER_AUTH, keys)
         if base is not None:
             # Better Auth writes its origin as `iss` and as `aud`, whatever path it lives under.
-            name = self.issuer or _origin(base)
-            return [{"issuer": name, "audience": name, "jwks_url": keys, **_SIGNED}]
+            origin = _origin(base)
+            audience = [self.issuer or origin]
+            return {
+                "preset": "better_auth",
+                "url": origin,
+                "audience": audience,
+                "jwks_url": keys,
+            }
         self._demand_audience("as the issuer names this API")
+        table: dict[str, Any] = {
+            "jwks_url": keys,
+            "algorithms": ["EdDSA", "ES256", "RS256"],
+            # The type `at+jwt` is another word for what a plain JWT is elsewhere.
+            "accepts": ["session_token", "oauth_token"],
+        }
         base = _before(_WELL_KNOWN, keys)
-        if base is None and self.issuer is None:
+        if self.issuer is None and base is None:
             raise ConfigError(f"JWT_ISSUER is needed: it does not follow from JWKS_URL {keys!r}")
-        # Some issuers end with a slash, some do not; either way they live where the keys do.
-        names = [self.issuer] if self.issuer is not None else [base, f"{base}/"]
-        return [{"issuer": name, "jwks_url": keys, **_SIGNED} for name in names]
+        if self.issuer is None:
+            # Some issuers end with a slash, some do not; either way they live where the keys do.
+            table.update(issuer=base, issuer_aliases=[f"{base}/"])
+        return table
 
     def _keys(self) -> str:
         given = {self.JWKS_URL, self.BETTER_AUTH_JWKS_URL} - {None}
@@ -201,21 +205,21 @@ def default() -> Settings:
     return Settings()
 
 
-def _no_user(claim: str) -> Rejection:
+def _nobody(claim: str) -> Rejection:
     return Rejection(
-        "claim_malformed",
+        "claim_missing",
         401,
         [
             ("cache-control", "no-store"),
             (
                 "www-authenticate",
-                'Bearer error="invalid_token", error_description="A claim of the token has a wrong '
-                'type or an impossible value."',
+                'Bearer error="invalid_token", '
+                'error_description="The token lacks a claim this API requires."',
             ),
         ],
-        b'{"detail":"claim_malformed"}',
-        f"`{claim}` is no user's id: expected text or a whole number",
-        "USER_ID_CLAIM names the claim; most issuers say it in `sub`.",
+        b'{"detail":"claim_missing"}',
+        f"the token names no user in `{claim}`",
+        "USER_ID_CLAIM says where the user's id is; machines have none.",
     )
 
 
@@ -246,14 +250,21 @@ class _Given:
             raise ConfigError(f"{label} is empty; leave it out for the default")
         return found
 
-    def audience(self, value: object) -> tuple[str, ...] | None:
+    def audience(self, variable: str, value: object) -> tuple[str, ...] | None:
         """A text in code is one name, whatever is in it."""
-        found = self.texts(
-            "JWT_AUDIENCE", (value,) if isinstance(value, str) else value, "audience"
-        )
+        listed = (value,) if isinstance(value, str) else value
+        found = self.texts(variable, listed, "audience")
         if found is not None and "*" in found and (value is not None or len(found) > 1):
             raise ConfigError('audience: "*" is no name; waive the check with doorward.ANY')
         return found
+
+    def switch(self, variable: str, value: bool | None) -> bool | None:
+        if value is not None:
+            return value
+        found = self.text(variable, None)
+        if found not in (None, "true", "false"):
+            raise ConfigError(f"{variable}: expected true or false, found {found!r}")
+        return None if found is None else found == "true"
 
     def url(self, variable: str, value: object) -> str | None:
         found = self.text(variable, value)
@@ -320,7 +331,6 @@ def _before(suffix: str, url: str) -> str | None:
 _DEFAULT_URL = "http://localhost:3000"
 _BETTER_AUTH = "/api/auth/jwks"
 _WELL_KNOWN = "/.well-known/jwks.json"
-_SIGNED = {"algorithms": ["EdDSA", "ES256", "RS256"]}
 _PROVIDERS = (
     "BETTER_AUTH_URL",
     "BETTER_AUTH_JWKS_URL",
