@@ -159,9 +159,11 @@ class DevIssuer:
         variables = dict.fromkeys(_ELSEWHERE, "")
         if audience is None:
             authorized_parties = PARTY if authorized_parties is None else authorized_parties
+            variables["DOORWARD_PRESET"] = "clerk"
             variables["CLERK_PUBLISHABLE_KEY"] = self.publishable_key
             variables["CLERK_JWT_KEY"] = "" if started else self.public_pem()
         else:
+            variables["CLERK_SECRET_KEY"] = ""
             variables["DOORWARD_ISSUER"] = self.issuer
             variables["DOORWARD_AUDIENCE"] = _joined(audience)
             variables["DOORWARD_KEYS"] = "" if started else self.jwks()
@@ -248,11 +250,24 @@ def _joined(names: str | Sequence[str]) -> str:
 _ELSEWHERE: tuple[str, ...] = (
     "CLERK_JWT_KEY",
     "CLERK_PUBLISHABLE_KEY",
+    "DOORWARD_API_URL",
+    "DOORWARD_AUTHORIZATION_SERVER",
+    "DOORWARD_CLIENT_ID",
     "DOORWARD_CONFIG",
+    "DOORWARD_DISCOVER",
+    "DOORWARD_DOMAIN",
     "DOORWARD_ISSUER",
+    "DOORWARD_ISSUER_ALIASES",
+    "DOORWARD_JWKS_BEARER",
     "DOORWARD_JWKS_URL",
     "DOORWARD_KEYS",
     "DOORWARD_KEYS_FILE",
     "DOORWARD_PRESET",
+    "DOORWARD_PROJECT_ID",
+    "DOORWARD_REALM",
+    "DOORWARD_REGION",
     "DOORWARD_SHARED_SECRET",
+    "DOORWARD_TENANT_ID",
+    "DOORWARD_URL",
+    "DOORWARD_USER_POOL_ID",
 )

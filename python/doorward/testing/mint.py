@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from doorward._types import Algorithm
 
 from ._defects import Defect, Defects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     from typing_extensions import Unpack
-
-    from doorward._types import Algorithm
 
 __all__ = ["Mint", "Minter", "Organization"]
 
