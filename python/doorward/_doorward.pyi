@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Final, Literal, final
 
-from typing_extensions import Self, disjoint_base
+from typing_extensions import Self, Unpack, disjoint_base
 
-from ._types import Algorithm, Fault, Keys, TokenKind
+from ._types import Algorithm, Fault, IssuerSettings, Keys, Preset, TokenKind
 
 __version__: Final[str]
 
@@ -41,6 +41,9 @@ class Issuer:
         token_types: Sequence[TokenKind] | None = None,
         leeway: float | None = None,
     ) -> Self: ...
+    @classmethod
+    def preset(cls, name: Preset, /, **settings: Unpack[IssuerSettings]) -> Self:
+        """An issuer of a known provider, from the settings its preset wants (`docs/providers.md`)."""
     @property
     def issuer(self) -> str: ...
 
@@ -68,6 +71,12 @@ class Identity:
     def organization_slug(self) -> str | None: ...
     @property
     def role(self) -> str | None: ...
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The role in the active organization, or the provider's own list of roles."""
+    @property
+    def tenant(self) -> str | None:
+        """The tenant whose issuer made the token, where the issuer is a template."""
     @property
     def raw_role(self) -> str | None:
         """The role as the token spells it (Clerk v2 leaves `org:` out)."""

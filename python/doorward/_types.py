@@ -1,7 +1,7 @@
 """The words the engine understands, for type checkers."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 Algorithm = Literal[
     "RS256",
@@ -36,3 +36,77 @@ Fault = Literal[
 #: JWKS or JWK as a dict or JSON, PEM, base64 DER, the URL of a JWKS where one may be fetched; or a
 #: list of those.
 Keys = str | bytes | Mapping[str, Any] | Sequence[str | bytes | Mapping[str, Any]]
+
+Preset = Literal[
+    "auth0",
+    "better_auth",
+    "clerk",
+    "cognito",
+    "entra",
+    "firebase",
+    "google",
+    "keycloak",
+    "logto",
+    "oidc",
+    "okta",
+    "stytch",
+    "supabase",
+    "workos",
+    "zitadel",
+]
+
+
+class IssuerSettings(TypedDict, total=False):
+    """The settings of one issuer, as in `doorward.toml`. A claim is named by its name, or by a JSON
+    Pointer such as `/realm_access/roles`.
+    """
+
+    #: Its `iss`, exactly; with `{tenant}` where the tenant's name stands.
+    issuer: str
+    issuer_aliases: str | Sequence[str]
+    #: Which tenants are trusted; `"*"` trusts whoever has a tenant there.
+    tenants: str | Sequence[str]
+    max_tenants: int
+    #: `doorward.ANY` waives the check.
+    audience: Any
+    keys: Keys
+    keys_file: str
+    jwks_url: str
+    jwks_bearer: str
+    jwks_headers: Mapping[str, str]
+    discover: bool
+    insecure_plain_http: bool
+    shared_secret: str
+    issuer_pinned_by_keys: bool
+    algorithms: Sequence[Algorithm]
+    authorized_parties: str | Sequence[str]
+    azp: Literal["require", "if_present", "off"]
+    accepts: TokenKind | Sequence[TokenKind]
+    token_types: Sequence[TokenKind]
+    required_claims: Sequence[str]
+    #: Seconds.
+    leeway: float
+    decoder: Literal["standard", "clerk"]
+    cookies: Sequence[str]
+    user_id_claim: str
+    roles_claim: str
+    scopes_claim: str
+    permissions_claim: str
+    organization_claim: str
+    session_claim: str
+    client_id_claim: str
+    audience_claim: str
+    required_values: Mapping[str, str | Sequence[str]]
+    machine_values: Mapping[str, str | Sequence[str]]
+    publishable_key: str
+    secret_key: str
+    api_url: str
+    domain: str
+    url: str
+    region: str
+    user_pool_id: str
+    tenant_id: str
+    project_id: str
+    realm: str
+    client_id: str
+    authorization_server: str

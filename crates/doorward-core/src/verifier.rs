@@ -295,16 +295,11 @@ impl Verifier {
                 Rejection::new(Reason::TokenKindUnknown)
                     .with_detail(format!("`typ` is {typ:?}, `cat` is {cat:?}"))
             })?;
-        if !self.settings.accepts.contains(kind) {
-            return Err(self.not_accepted(kind));
-        }
-        if !issuer.token_types.contains(kind) {
-            return Err(
-                Rejection::new(Reason::TokenKindNotAccepted).with_detail(format!(
-                    "this issuer may issue {}, not a {kind}",
-                    issuer.token_types
-                )),
-            );
+        // Whether it is a machine's may show only later; until then it may be.
+        if self.accepted(issuer, kind).is_err() && !issuer.claim_map.machine.is_empty() {
+            self.accepted(issuer, TokenKind::M2m)?;
+        } else {
+            self.accepted(issuer, kind)?;
         }
         header_only(kind, place)?;
         Ok(kind)
@@ -323,14 +318,24 @@ impl Verifier {
             return Ok((kind, Mapped::default()));
         }
         let mapped = issuer.claim_map.apply(payload, claims)?;
-        if !mapped.machine {
-            return Ok((kind, mapped));
-        }
-        let kind = TokenKind::M2m;
-        if !self.settings.accepts.contains(kind) || !issuer.token_types.contains(kind) {
+        let kind = if mapped.machine { TokenKind::M2m } else { kind };
+        self.accepted(issuer, kind)?;
+        Ok((kind, mapped))
+    }
+
+    fn accepted(&self, issuer: &Issuer, kind: TokenKind) -> Result<(), Rejection> {
+        if !self.settings.accepts.contains(kind) {
             return Err(self.not_accepted(kind));
         }
-        Ok((kind, mapped))
+        if !issuer.token_types.contains(kind) {
+            return Err(
+                Rejection::new(Reason::TokenKindNotAccepted).with_detail(format!(
+                    "this issuer may issue {}, not a {kind}",
+                    issuer.token_types
+                )),
+            );
+        }
+        Ok(())
     }
 
     fn not_accepted(&self, kind: TokenKind) -> Rejection {

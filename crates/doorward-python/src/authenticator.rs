@@ -7,18 +7,19 @@ use std::time::{Duration, SystemTime};
 
 use doorward::core::Place;
 use doorward::{
-    ANY_AUDIENCE, Attempt, Authenticator as Engine, Clock, Config, IssuerConfig, OneOrMany,
-    SecretText, Ticket, Timestamp,
+    Attempt, Authenticator as Engine, Clock, Config, IssuerConfig, OneOrMany, SecretText, Ticket,
+    Timestamp,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyString, PyTuple, PyType};
+use pyo3::types::{PyMapping, PyString, PyTuple, PyType};
 
 use crate::head::{Head, token_text};
 use crate::identity::Identity;
-use crate::issuer::{Any, Issuer, audience, one_or_many, set_keys};
+use crate::issuer::{Issuer, audience, one_or_many, set_keys};
 use crate::policy::{Policy, kinds};
 use crate::refusal::{config_error, raise};
+use crate::value::json_of;
 
 /// A verifier with a memory, a fetcher and a clock.
 #[pyclass(frozen, subclass, module = "doorward", name = "Authenticator")]
@@ -237,40 +238,6 @@ impl Authenticator {
 
     fn __repr__(&self) -> String {
         format!("{:?}", self.engine)
-    }
-}
-
-/// Settings as JSON. What JSON has no word for is spelled as the file spells it.
-fn json_of(settings: &Bound<'_, PyMapping>) -> PyResult<String> {
-    let py = settings.py();
-    let arguments = PyDict::new(py);
-    arguments.set_item("default", wrap_pyfunction!(spelled, py)?)?;
-    py.import("json")?
-        .call_method("dumps", (settings,), Some(&arguments))?
-        .extract()
-}
-
-#[pyfunction]
-fn spelled<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let py = value.py();
-    if value.is_instance_of::<Any>() {
-        return Ok(PyString::new(py, ANY_AUDIENCE).into_any());
-    }
-    if value.is_instance_of::<PyBytes>() {
-        return value.call_method0("decode");
-    }
-    if let Ok(mapping) = value.cast::<PyMapping>() {
-        return py.get_type::<PyDict>().call1((mapping,));
-    }
-    if let Ok(path) = py.import("os")?.call_method1("fspath", (value,)) {
-        return Ok(path);
-    }
-    match value.try_iter() {
-        Ok(items) => Ok(PyList::new(py, items.collect::<PyResult<Vec<_>>>()?)?.into_any()),
-        Err(_) => Err(PyTypeError::new_err(format!(
-            "a setting is text, a number, a truth value or a list of those, found {}",
-            value.get_type().name()?
-        ))),
     }
 }
 

@@ -80,6 +80,16 @@ impl Identity {
     }
 
     #[getter]
+    fn roles<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.engine.roles())
+    }
+
+    #[getter]
+    fn tenant(&self) -> Option<&str> {
+        self.engine.tenant()
+    }
+
+    #[getter]
     fn raw_role(&self) -> Option<&str> {
         self.engine.raw_role()
     }

@@ -4,9 +4,10 @@ use doorward::core::{Algorithm, AlgorithmSet};
 use doorward::{ANY_AUDIENCE, IssuerConfig, OneOrMany, SecretText};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyMapping, PyString};
+use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyType};
 
 use crate::refusal;
+use crate::value::json_of;
 
 /// The type of `ANY`, which waives an audience check.
 #[pyclass(frozen, module = "doorward", name = "Any_")]
@@ -60,13 +61,44 @@ impl Issuer {
         Ok(Self { config })
     }
 
+    /// An issuer of a known provider, from the settings its preset wants.
+    #[classmethod]
+    #[pyo3(signature = (name, /, **settings))]
+    fn preset(
+        class: &Bound<'_, PyType>,
+        name: &str,
+        settings: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let py = class.py();
+        // A wrong name is said here; what the settings mean is said where they are resolved.
+        doorward::Preset::named(name)
+            .map_err(|error| refusal::config_error(py, &error.to_string()))?;
+        let given = PyDict::new(py);
+        if let Some(settings) = settings {
+            given.update(settings.as_mapping())?;
+        }
+        // Key material comes in the spellings the constructor takes too.
+        let keys = given.get_item("keys")?.filter(|keys| !keys.is_none());
+        given.del_item("keys").ok();
+        given.set_item("preset", name)?;
+        let mut config = IssuerConfig::from_json(&json_of(given.as_mapping())?)
+            .map_err(|error| refusal::config_error(py, &error.to_string()))?;
+        if let Some(keys) = keys {
+            set_keys(&mut config, &keys)?;
+        }
+        Ok(Self { config })
+    }
+
     #[getter]
     fn issuer(&self) -> &str {
         self.config.issuer.as_deref().unwrap_or_default()
     }
 
     fn __repr__(&self) -> String {
-        format!("<Issuer {:?}>", self.issuer())
+        match &self.config.preset {
+            Some(preset) => format!("<Issuer preset {preset:?}>"),
+            None => format!("<Issuer {:?}>", self.issuer()),
+        }
     }
 }
 

@@ -1,11 +1,14 @@
-//! JSON as Python objects, built in one pass without an intermediate tree.
+//! JSON as Python objects, built in one pass without an intermediate tree; and settings as JSON.
 
 use std::fmt;
 
-use pyo3::exceptions::PyValueError;
+use doorward::ANY_AUDIENCE;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyString};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use crate::issuer::Any;
 
 /// The Python object that `json` describes.
 pub(crate) fn from_json<'py>(py: Python<'py>, json: &[u8]) -> PyResult<Bound<'py, PyAny>> {
@@ -13,6 +16,40 @@ pub(crate) fn from_json<'py>(py: Python<'py>, json: &[u8]) -> PyResult<Bound<'py
     ToPython(py)
         .deserialize(&mut deserializer)
         .map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// Settings as JSON. What JSON has no word for is spelled as the file spells it.
+pub(crate) fn json_of(settings: &Bound<'_, PyMapping>) -> PyResult<String> {
+    let py = settings.py();
+    let arguments = PyDict::new(py);
+    arguments.set_item("default", wrap_pyfunction!(spelled, py)?)?;
+    py.import("json")?
+        .call_method("dumps", (settings,), Some(&arguments))?
+        .extract()
+}
+
+#[pyfunction]
+fn spelled<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = value.py();
+    if value.is_instance_of::<Any>() {
+        return Ok(PyString::new(py, ANY_AUDIENCE).into_any());
+    }
+    if value.is_instance_of::<PyBytes>() {
+        return value.call_method0("decode");
+    }
+    if let Ok(mapping) = value.cast::<PyMapping>() {
+        return py.get_type::<PyDict>().call1((mapping,));
+    }
+    if let Ok(path) = py.import("os")?.call_method1("fspath", (value,)) {
+        return Ok(path);
+    }
+    match value.try_iter() {
+        Ok(items) => Ok(PyList::new(py, items.collect::<PyResult<Vec<_>>>()?)?.into_any()),
+        Err(_) => Err(PyTypeError::new_err(format!(
+            "a setting is text, a number, a truth value or a list of those, found {}",
+            value.get_type().name()?
+        ))),
+    }
 }
 
 #[derive(Clone, Copy)]

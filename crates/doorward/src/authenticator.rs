@@ -14,8 +14,9 @@ use crate::config::{Config, ConfigError, KeysAt, Resolved};
 use crate::fetch::{self, Fetcher};
 use crate::flight::Ticket;
 use crate::freshness::FetchSettings;
-use crate::memory::{KeySlot, KeyStatus, Memory, Source, Tenants};
+use crate::memory::{KeySlot, KeyStatus, Memory, Source};
 use crate::observe;
+use crate::tenants::Tenants;
 
 /// Decides who is calling. One per application; cheap to clone and safe to share.
 ///
@@ -97,7 +98,7 @@ impl Authenticator {
                 KeysAt::Url(url) => Source::One(Arc::new(slot(url))),
                 KeysAt::Tenants { url, most } => {
                     let make = move |tenant: &str| slot(url.of_tenant(tenant));
-                    Source::Tenants(Tenants::new(most, Box::new(make)))
+                    Source::Tenants(Tenants::new(most, make))
                 }
             }
         });
@@ -321,7 +322,7 @@ impl Authenticator {
             Outcome::Rejected(rejection) => Attempt::Rejected(self.refuse(rejection)),
             Outcome::Needs(lookup) => match self.learn(lookup, elapsed) {
                 Some(ticket) => Attempt::Pending(ticket),
-                None => Attempt::Rejected(self.gave_up()),
+                None => Attempt::Rejected(self.refuse(too_many_tenants())),
             },
         }
     }
@@ -353,6 +354,12 @@ impl Authenticator {
                 .with_detail("the keys changed faster than they were read"),
         )
     }
+}
+
+fn too_many_tenants() -> Rejection {
+    Rejection::new(Reason::KeysUnavailable)
+        .with_retry_after(1)
+        .with_detail("too many tenants that were not known before were asked for at once")
 }
 
 impl fmt::Debug for Authenticator {

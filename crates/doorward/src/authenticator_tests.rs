@@ -398,3 +398,143 @@ fn a_machine_token_is_not_taken_from_a_cookie_even_if_remembered() {
     let rejection = world.auth.authenticate_blocking(&cookie).unwrap_err();
     assert_eq!(rejection.reason(), Reason::TokenKindNotAccepted);
 }
+
+/// Many tenants of one server, each with a key of its own: `https://h.example.com/<tenant>` publishes `<tenant>`'s key.
+struct Tenancy {
+    clock: Arc<ManualClock>,
+    fetched: Arc<Mutex<Vec<String>>>,
+    issuers: Arc<Mutex<std::collections::HashMap<String, Arc<DevIssuer>>>>,
+    auth: Authenticator,
+}
+
+impl Tenancy {
+    fn new(tenants: &str, most: usize) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_secs(START)));
+        let (fetched, issuers) = (Arc::<Mutex<Vec<String>>>::default(), Arc::default());
+        let (noted, known) = (Arc::clone(&fetched), Arc::clone(&issuers));
+        let fetcher: Fetcher = Arc::new(move |source, allowed, _| {
+            noted.lock().unwrap().push(source.url.clone());
+            let known: &Mutex<std::collections::HashMap<String, Arc<DevIssuer>>> = &known;
+            let base = source.url.trim_end_matches("/keys");
+            let issuer = known.lock().unwrap().get(base).cloned();
+            let issuer = issuer.ok_or(FetchError::Status {
+                url: source.url.clone(),
+                status: 404,
+            })?;
+            let keys = JwkSet::parse(&issuer.jwks().to_string(), allowed).unwrap();
+            Ok(Fetched {
+                keys,
+                max_age: None,
+                date: None,
+            })
+        });
+        let mut trusted = IssuerConfig::new("https://h.example.com/{tenant}", "*");
+        trusted.jwks_url = Some("https://h.example.com/{tenant}/keys".to_owned());
+        trusted.tenants = Some(tenants.into());
+        trusted.max_tenants = std::num::NonZeroUsize::new(most);
+        let config = Config::new([trusted]);
+        let auth =
+            Authenticator::assemble(&config, Arc::<ManualClock>::clone(&clock), &fetcher).unwrap();
+        Self {
+            clock,
+            fetched,
+            issuers,
+            auth,
+        }
+    }
+
+    fn issuer(&self, tenant: &str) -> Arc<DevIssuer> {
+        let name = format!("https://h.example.com/{tenant}");
+        let make = || {
+            let builder = DevIssuer::builder().issuer(&name).clock(|| START);
+            Arc::new(
+                builder
+                    .algorithms(&[SigningAlgorithm::EdDSA])
+                    .build()
+                    .unwrap(),
+            )
+        };
+        Arc::clone(
+            self.issuers
+                .lock()
+                .unwrap()
+                .entry(name.clone())
+                .or_insert_with(make),
+        )
+    }
+
+    fn mint(&self, tenant: &str) -> String {
+        self.issuer(tenant).mint(&Mint::default()).unwrap()
+    }
+
+    fn fetches(&self) -> usize {
+        self.fetched.lock().unwrap().len()
+    }
+}
+
+#[test]
+fn each_tenant_has_its_own_keys_and_nobody_elses() {
+    let world = Tenancy::new("acme, globex", 10);
+    for _ in 0..3 {
+        for tenant in ["acme", "globex"] {
+            let identity = world.auth.verify_blocking(&world.mint(tenant)).unwrap();
+            assert_eq!(identity.tenant(), Some(tenant));
+        }
+    }
+    assert_eq!(world.fetches(), 2);
+    // Globex signs a token that says it is Acme's.
+    let mut forged = Mint::default();
+    forged = forged.iss("https://h.example.com/acme");
+    let forged = world.issuer("globex").mint(&forged).unwrap();
+    let refused = world.auth.verify_blocking(&forged).unwrap_err().reason();
+    assert_eq!(refused, Reason::KeyUnknown);
+    // Whoever is not named is not asked for keys.
+    let before = world.fetches();
+    let stranger = world.auth.verify_blocking(&world.mint("evil")).unwrap_err();
+    assert_eq!(stranger.reason(), Reason::IssuerUnknown);
+    assert_eq!(world.fetches(), before);
+}
+
+#[test]
+fn invented_tenants_cost_a_bounded_number_of_fetches() {
+    let world = Tenancy::new("*", 100);
+    assert!(world.auth.verify_blocking(&world.mint("acme")).is_ok());
+    let issuer = world.issuer("stranger");
+    for number in 0..500 {
+        let mint = Mint::default().iss(format!("https://h.example.com/none{number}"));
+        let refused = world
+            .auth
+            .verify_blocking(&issuer.mint(&mint).unwrap())
+            .unwrap_err();
+        assert_eq!(refused.status(), 503, "{refused}");
+    }
+    assert!(world.fetches() <= 51, "{}", world.fetches());
+    // Acme does not notice, and a new tenant gets in a moment later.
+    assert!(world.auth.verify_blocking(&world.mint("acme")).is_ok());
+    world.clock.advance(Duration::from_secs(1));
+    assert!(world.auth.verify_blocking(&world.mint("globex")).is_ok());
+}
+
+#[test]
+fn thousands_of_tenants_take_a_bounded_memory() {
+    let world = Tenancy::new("*", 100);
+    let issuer = world.issuer("shared");
+    for number in 0..2_000 {
+        let name = format!("https://h.example.com/t{number}");
+        world
+            .issuers
+            .lock()
+            .unwrap()
+            .insert(name.clone(), Arc::clone(&issuer));
+        let token = issuer
+            .mint(&Mint::default().iss(&name).ttl(10_000))
+            .unwrap();
+        assert!(world.auth.verify_blocking(&token).is_ok(), "{name}");
+        world.clock.advance(Duration::from_millis(200));
+    }
+    let known = world.auth.key_status().len();
+    assert!(
+        (50..=110).contains(&known),
+        "{known} key sets are remembered"
+    );
+}

@@ -4,6 +4,7 @@
 //! languages' constructors fill in the same fields; [`Config::resolve`] parses them once, into meaning.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
@@ -62,7 +63,7 @@ pub struct IssuerConfig {
     /// Which tenants are trusted, where `issuer` has a hole for them. `"*"` trusts whoever has a tenant there.
     pub tenants: Option<OneOrMany>,
     /// How many tenants' key sets are remembered. Default: 1000.
-    pub max_tenants: Option<usize>,
+    pub max_tenants: Option<NonZeroUsize>,
     /// Takes any `https` issuer, because the keys belong to one instance of one provider. Only with `keys`, or with a
     /// key set that a secret guards.
     pub issuer_pinned_by_keys: Option<bool>,
@@ -253,10 +254,10 @@ pub(crate) enum KeysAt {
     /// One document.
     Url(KeysUrl),
     /// A document for each tenant, of which so many are remembered.
-    Tenants { url: KeysUrl, most: usize },
+    Tenants { url: KeysUrl, most: NonZeroUsize },
 }
 
-const DEFAULT_MAX_TENANTS: usize = 1000;
+const DEFAULT_MAX_TENANTS: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
 /// The settings that hold for all issuers alike.
 const SHARED: [&str; 8] = [
@@ -426,6 +427,15 @@ impl IssuerConfig {
             preset: Some(name.into()),
             ..Self::default()
         }
+    }
+
+    /// Reads a JSON object with the settings of one issuer.
+    ///
+    /// # Errors
+    /// It is no JSON object, or has an unknown or mistyped setting.
+    pub fn from_json(text: &str) -> Result<Self, ConfigError> {
+        serde_json::from_str(text)
+            .map_err(|error| ConfigError::new("issuer", with_suggestion(&error.to_string())))
     }
 
     /// Fills in what a preset knows and the operator did not say.

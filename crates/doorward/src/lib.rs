@@ -22,6 +22,7 @@ mod freshness;
 mod memory;
 mod observe;
 mod preset;
+mod tenants;
 
 #[cfg(feature = "axum")]
 #[path = "adapters/axum.rs"]

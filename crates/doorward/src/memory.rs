@@ -1,8 +1,8 @@
 //! What is remembered between requests: key sets, and tokens that were verified. All of it bounded.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::fetch::{FetchError, Fetched, Fetcher, KeysUrl};
 use crate::flight::Ticket;
 use crate::freshness::{Advice, FetchSettings, History};
+use crate::tenants::Tenants;
 
 /// The facts store of one [`Authenticator`](crate::Authenticator).
 pub(crate) struct Memory {
@@ -40,7 +41,7 @@ impl Memory {
         match (self.sources.get(issuer.index())?, tenant) {
             (Source::Static, _) => None,
             (Source::One(slot), _) => Some(Arc::clone(slot)),
-            (Source::Tenants(tenants), Some(tenant)) => tenants.slots.get(tenant),
+            (Source::Tenants(tenants), Some(tenant)) => tenants.slot(tenant),
             (Source::Tenants(_), None) => None,
         }
     }
@@ -68,7 +69,7 @@ impl Memory {
                 Source::Static => {}
                 Source::One(slot) => slots.push((issuer, None, Arc::clone(slot))),
                 Source::Tenants(tenants) => {
-                    let known = tenants.slots.iter();
+                    let known = tenants.all().into_iter();
                     slots.extend(known.map(|(tenant, slot)| (issuer, Some(tenant), slot)));
                 }
             }
@@ -169,16 +170,19 @@ impl Facts for At<'_> {
         match (self.memory.sources.get(issuer.index()), tenant) {
             (None | Some(Source::Static), _) | (Some(Source::Tenants(_)), None) => Known::No,
             (Some(Source::One(slot)), _) => slot.keys(kid, self.elapsed),
-            (Some(Source::Tenants(tenants)), Some(tenant)) => match tenants.slots.get(tenant) {
-                Some(slot) => slot.keys(kid, self.elapsed),
-                None if tenants.admits(self.elapsed) => Known::NotYet,
-                None => Known::Unreachable(1),
-            },
+            (Some(Source::Tenants(_)), Some(tenant)) => {
+                match self.memory.slot(issuer, Some(tenant)) {
+                    Some(slot) => slot.keys(kid, self.elapsed),
+                    // Whether it may be asked for is decided where the fetch begins.
+                    None => Known::NotYet,
+                }
+            }
         }
     }
 }
 
 /// Where an issuer's keys come from.
+#[derive(Debug)]
 pub(crate) enum Source {
     /// They were given.
     Static,
@@ -186,76 +190,6 @@ pub(crate) enum Source {
     One(Arc<KeySlot>),
     /// A set for each tenant.
     Tenants(Tenants),
-}
-
-/// The key sets of tenants: as many as were asked for lately. A stranger may name any tenant the template admits, so the
-/// number is bounded, and so is how often an unknown name leads to a fetch.
-pub(crate) struct Tenants {
-    slots: Cache<String, Arc<KeySlot>>,
-    make: Box<dyn Fn(&str) -> KeySlot + Send + Sync>,
-    budget: Mutex<Budget>,
-}
-
-/// A token bucket: so many new tenants at once, and so many each second.
-struct Budget {
-    left: f64,
-    at: Duration,
-}
-
-const NEW_TENANTS_AT_ONCE: f64 = 50.0;
-const NEW_TENANTS_EACH_SECOND: f64 = 10.0;
-
-impl Tenants {
-    pub(crate) fn new(most: usize, make: Box<dyn Fn(&str) -> KeySlot + Send + Sync>) -> Self {
-        Self {
-            slots: Cache::new(most),
-            make,
-            budget: Mutex::new(Budget {
-                left: NEW_TENANTS_AT_ONCE,
-                at: Duration::ZERO,
-            }),
-        }
-    }
-
-    /// Whether one more unknown tenant may be asked for now.
-    fn admits(&self, elapsed: Duration) -> bool {
-        self.budget().filled(elapsed) >= 1.0
-    }
-
-    /// The slot of a tenant, made if there is none and the budget allows.
-    fn open(&self, tenant: &str, elapsed: Duration) -> Option<Arc<KeySlot>> {
-        if let Some(slot) = self.slots.get(tenant) {
-            return Some(slot);
-        }
-        let mut budget = self.budget();
-        let filled = budget.filled(elapsed);
-        if filled < 1.0 {
-            return None;
-        }
-        // Another request may have been here between the look and the lock.
-        if let Some(slot) = self.slots.get(tenant) {
-            return Some(slot);
-        }
-        *budget = Budget {
-            left: filled - 1.0,
-            at: elapsed,
-        };
-        let slot = Arc::new((self.make)(tenant));
-        self.slots.insert(tenant.to_owned(), Arc::clone(&slot));
-        Some(slot)
-    }
-
-    fn budget(&self) -> MutexGuard<'_, Budget> {
-        // Nothing in there can be left half done.
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Budget {
-    fn filled(&self, elapsed: Duration) -> f64 {
-        let since = elapsed.saturating_sub(self.at).as_secs_f64();
-        (self.left + since * NEW_TENANTS_EACH_SECOND).min(NEW_TENANTS_AT_ONCE)
-    }
 }
 
 #[derive(Clone)]
