@@ -405,6 +405,20 @@ def test_settings_of_ones_own(better_auth: BetterAuth) -> None:
     assert TestClient(app).get("/", headers=bearer(token)).json() == "in"
 
 
+def test_who_is_named_in_code_has_no_rival(
+    better_auth: BetterAuth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JWKS_URL", f"{better_auth.url}/api/auth/jwks")
+    named = Settings(CLERK_DOMAIN="clerk.example.com")
+    assert named.BETTER_AUTH_URL is named.JWKS_URL is None
+    assert verify_token(better_auth.token(), named) is None
+    # What narrows still does.
+    monkeypatch.setenv("CLERK_AUTHORIZED_PARTIES", PARTY)
+    assert Settings(CLERK_DOMAIN="clerk.example.com").authorized_parties == (PARTY,)
+    with pytest.raises(ConfigError, match="several providers"):
+        Settings(CLERK_DOMAIN="clerk.example.com", AUTH0_DOMAIN="a.auth0.com")
+
+
 def test_inside_a_cluster(better_auth: BetterAuth, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys come from a service's name, tokens carry the public one."""
     monkeypatch.delenv("BETTER_AUTH_URL")

@@ -25,7 +25,8 @@ _logger = logging.getLogger("doorward")
 
 class Settings:
     """Which issuer is trusted. What is not given is read from the environment variable of the same
-    name; an empty variable counts as not set.
+    name; an empty variable counts as not set. Where a provider is given, those of the environment
+    do not count.
 
     One of these names the provider:
 
@@ -74,7 +75,11 @@ class Settings:
     ) -> None:
         for name in unknown:
             raise ConfigError(f"Settings has no {name!r}{did_you_mean(name, _NAMES)}")
-        given = _Given(os.environ if environ is None else environ)
+        environ = os.environ if environ is None else environ
+        if any(one is not None for one in (BETTER_AUTH_URL, AUTH0_DOMAIN, CLERK_DOMAIN)):
+            # Who is named in code has no rival, and no keys, in the environment.
+            environ = {name: environ[name] for name in environ if name not in _PROVIDERS}
+        given = _Given(environ)
         self.BETTER_AUTH_SECRET = given.text("BETTER_AUTH_SECRET", BETTER_AUTH_SECRET)
         self.JWKS_URL = given.url("JWKS_URL", JWKS_URL)
         self.BETTER_AUTH_JWKS_URL = given.url("BETTER_AUTH_JWKS_URL", BETTER_AUTH_JWKS_URL)
