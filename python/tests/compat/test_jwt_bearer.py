@@ -551,7 +551,8 @@ def test_a_slip_of_the_pen_is_not_the_default(monkeypatch: pytest.MonkeyPatch) -
         ({"BETTER_AUTH_URI": "https://a.example"}, "did you mean 'BETTER_AUTH_URL'"),
         ({"BETTER_AUTH_URL": "localhost:3000"}, "BETTER_AUTH_URL: expected https://host"),
         ({"BETTER_AUTH_URL": "https://[a"}, "BETTER_AUTH_URL: expected https://host"),
-        ({"BETTER_AUTH_URL": "https://me:pw@a.example"}, "BETTER_AUTH_URL"),
+        ({"BETTER_AUTH_URL": "https://me:planted@a.example"}, "BETTER_AUTH_URL: a user and a"),
+        ({"CLERK_DOMAIN": "me:planted@a.example"}, "CLERK_DOMAIN: a user and a"),
         ({"BETTER_AUTH_URL": "http://a.example"}, "plain http"),
         ({"BETTER_AUTH_URL": ""}, "BETTER_AUTH_URL is empty"),
         ({"BETTER_AUTH_URL": b"https://a.example"}, "expected text, found bytes"),
@@ -578,8 +579,9 @@ def test_a_slip_of_the_pen_is_not_the_default(monkeypatch: pytest.MonkeyPatch) -
     ],
 )
 def test_mistakes_are_errors(given: Any, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=message) as caught:
         Settings(**given)
+    assert "planted" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["JWT_AUDIENCE", "ALGORITHMS"])

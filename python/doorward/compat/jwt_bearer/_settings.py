@@ -276,7 +276,10 @@ class _Given:
         if found is None:
             return None
         parts = _parts(found)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        if "@" in parts.netloc:
+            # Not shown: what stands before the host may be a password.
+            raise ConfigError(f"{variable}: a user and a password cannot be in it")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConfigError(f"{variable}: expected https://host and a path, found {found!r}")
         return found
 
@@ -286,7 +289,9 @@ class _Given:
             return None
         host = found.removeprefix("https://").removesuffix("/")
         parts = _parts(f"https://{host}")
-        if parts.netloc != host or not parts.hostname or parts.username or " " in host:
+        if "@" in host:
+            raise ConfigError(f"{variable}: a user and a password cannot be in it")
+        if parts.netloc != host or not parts.hostname or " " in host:
             raise ConfigError(f"{variable}: expected a host like tenant.example, found {found!r}")
         return host
 
