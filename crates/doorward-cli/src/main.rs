@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{dev, doctor, inspect, token, verify};
+use crate::commands::{conformance, dev, doctor, inspect, token, verify};
 use crate::output::Failure;
 
 /// Decides who may enter an API: verify and inspect tokens, check a configuration, run a local issuer.
@@ -38,6 +38,11 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Check the configuration and the live set-up
     Doctor(doctor::Arguments),
+    /// Check that a running API refuses every bad token
+    ///
+    /// Every protected route has to refuse a list of bad credentials, and every public one to be open. Give it a test
+    /// deployment of your own: a route without a guard acts on what it is sent.
+    Conformance(Box<conformance::Arguments>),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +53,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments, json),
         Command::Inspect(arguments) => inspect::run(&arguments, json),
         Command::Doctor(arguments) => doctor::run(&arguments, json),
+        Command::Conformance(arguments) => conformance::run(&arguments, json),
     };
     match result {
         Ok(code) => code,

@@ -25,6 +25,8 @@
 //!
 //! [`DevIssuer::serve`] puts it on a port, on a thread of its own, so that synchronous callers can use it too.
 
+pub mod conformance;
+
 mod defect;
 mod encoding;
 mod fault;
