@@ -55,6 +55,21 @@ def test_its_recipe_for_tests(page: dict[str, Any]) -> None:
     assert client.get("/api/user_8/tasks").status_code == 403
 
 
+def test_its_flask(page: dict[str, Any], keys: Signer) -> None:
+    client = page["site"].test_client()
+    token = bearer(keys.session(now=time.time()))
+    assert client.get("/health").text == "ok"
+    assert client.get("/profile", headers=token).get_json() == {"user_id": "user_1"}
+    assert client.delete("/posts", headers=token).get_json() == {"by": "user_1"}
+    member = bearer(keys.session(now=time.time(), fea=None))
+    assert client.delete("/posts", headers=member).status_code == 403
+    for headers in ({}, bearer("junk")):
+        assert client.get("/profile", headers=headers).status_code == 401
+    preflight = {"Origin": PARTY, "Access-Control-Request-Method": "GET"}
+    assert client.options("/profile", headers=preflight).status_code == 200
+    assert client.get("/nowhere").status_code == 404
+
+
 def test_its_own_links() -> None:
     text = PAGE.read_text("utf-8")
     headings = {
