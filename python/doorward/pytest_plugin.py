@@ -50,9 +50,10 @@ def doorward_http_issuer(pytestconfig: pytest.Config, doorward_clock: Clock) -> 
 
 
 @pytest.fixture
-def doorward_auth(doorward_issuer: DevIssuer) -> Authenticator:
+def doorward_auth(doorward_issuer: DevIssuer, doorward_clock: Clock) -> Authenticator:
     """An authenticator that trusts `doorward_issuer` and goes by `doorward_clock`."""
-    return doorward_issuer.authenticator()
+    # A suite that puts an issuer of its own in the place of ours may have given it a clock.
+    return doorward_issuer.authenticator(clock=doorward_issuer.clock or doorward_clock)
 
 
 @pytest.fixture

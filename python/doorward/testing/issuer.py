@@ -64,6 +64,11 @@ class DevIssuer:
         return self._engine.issuer
 
     @property
+    def clock(self) -> Callable[[], float] | None:
+        """The clock it was given; without one it goes by the time of the machine."""
+        return self._clock
+
+    @property
     def jwks_url(self) -> str:
         """Where its keys are served while it is started."""
         if self._url is None:
