@@ -1,6 +1,6 @@
 """The compiled engine. Private: import these names from `doorward` instead."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from os import PathLike
 from typing import Any, Final, Literal, final
 
@@ -212,6 +212,8 @@ class Authenticator:
         """
     def authenticate_nowait(self, head: Any) -> Identity | Pending:
         """One try without waiting: an `Identity`, or a `Pending` to wait for before the next try. Raises `Rejection`."""
+    def admit_nowait(self, scope: MutableMapping[str, Any]) -> dict[str, Any] | Pending:
+        """One try, and where it succeeds, a copy of the ASGI scope with the caller in it. Raises `Rejection`."""
     def verify_nowait(self, token: str | bytes) -> Identity | Pending: ...
     def authenticate_blocking(self, head: Any) -> Identity: ...
     def verify(self, token: str | bytes) -> Identity: ...
@@ -232,6 +234,34 @@ class Authenticator:
     def refresh(self) -> None:
         """Fetches every remote key set now (warm-up). Blocks."""
     def __repr__(self) -> str: ...
+
+@final
+class Credentials:
+    """`request.auth`: the caller and what it may do, in Starlette's shape."""
+
+    def __new__(cls, identity: Identity | None) -> Self: ...
+    @property
+    def identity(self) -> Identity | None: ...
+    @property
+    def scopes(self) -> list[str]:
+        """The token's scopes, after `authenticated`, by which Starlette's `requires` tells callers from strangers."""
+
+@final
+class User:
+    """`request.user`, in Starlette's shape."""
+
+    def __new__(cls, identity: Identity | None) -> Self: ...
+    @property
+    def is_authenticated(self) -> bool: ...
+    @property
+    def display_name(self) -> str:
+        """The token's subject; empty for an anonymous request."""
+    @property
+    def identity(self) -> str:
+        """The token's subject, a string by Starlette's contract. The whole `Identity` is `request.auth.identity`."""
+
+def admit(scope: MutableMapping[str, Any], identity: Identity | None) -> None:
+    """Puts a caller where an ASGI application looks for one. None is an anonymous request."""
 
 def verify_jws(compact: str | bytes, keys: Keys, algorithms: Sequence[Algorithm]) -> bytes: ...
 def inspect(token: str | bytes) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from . import observe
 from ._doorward import Pending
 from ._rejection import Rejection
-from .observe import refused, verified
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -17,22 +17,23 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("doorward")
 
-#: Where a request remembers its verdict, which authenticator reached it, and from which headers.
-_VERDICT = "doorward.verdict"
+#: Where a request remembers its verdict: which authenticator reached it, and from which headers.
+#: The engine writes it too.
+VERDICT = "doorward.verdict"
 
 
 def first_try(
     auth: Authenticator, scope: MutableMapping[str, Any]
 ) -> Identity | Rejection | Pending:
-    """What `auth` says about an ASGI request without waiting; asked once for all who want to know."""
-    remembered = scope.get(_VERDICT)
+    """What `auth` says about an ASGI request without waiting; asked once for all askers."""
+    remembered = scope.get(VERDICT)
     # Frameworks copy the list of headers, so it is compared by what is in it.
     if remembered is not None and remembered[0] is auth and remembered[1] == scope["headers"]:
         return remembered[2]
     try:
         found = auth.authenticate_nowait(scope)
     except Rejection as rejection:
-        return _refused(auth, scope, scope["headers"], rejection)
+        return refused(auth, scope, rejection)
     if isinstance(found, Pending):
         return found
     return _admitted(auth, scope, scope["headers"], found)
@@ -45,7 +46,7 @@ async def verdict(auth: Authenticator, scope: MutableMapping[str, Any]) -> Ident
         try:
             found = await auth.authenticate(scope)
         except Rejection as rejection:
-            return _refused(auth, scope, scope["headers"], rejection)
+            return refused(auth, scope, rejection)
         return _admitted(auth, scope, scope["headers"], found)
     return found
 
@@ -57,13 +58,13 @@ def verdict_blocking(
     fetched first.
     """
     presented = (environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE"))
-    remembered = environ.get(_VERDICT)
+    remembered = environ.get(VERDICT)
     if remembered is not None and remembered[0] is auth and remembered[1] == presented:
         return remembered[2]
     try:
         found = auth.authenticate_blocking(environ)
     except Rejection as rejection:
-        return _refused(auth, environ, presented, rejection)
+        return _remember(auth, environ, presented, rejection)
     return _admitted(auth, environ, presented, found)
 
 
@@ -81,16 +82,23 @@ def permitted(auth: Authenticator, policy: Policy, identity: Identity) -> Reject
 def _admitted(
     auth: Authenticator, request: MutableMapping[str, Any], presented: object, identity: Identity
 ) -> Identity:
-    request[_VERDICT] = (auth, presented, identity)
-    verified(identity)
+    request[VERDICT] = (auth, presented, identity)
+    observe.verified(identity)
     return identity
 
 
-def _refused(
+def refused(
+    auth: Authenticator, scope: MutableMapping[str, Any], rejection: Rejection
+) -> Rejection:
+    """Reports a refusal, and remembers it for those who ask again."""
+    return _remember(auth, scope, scope["headers"], rejection)
+
+
+def _remember(
     auth: Authenticator, request: MutableMapping[str, Any], presented: object, rejection: Rejection
 ) -> Rejection:
     report(rejection)
-    request[_VERDICT] = (auth, presented, rejection.with_traceback(None))
+    request[VERDICT] = (auth, presented, rejection.with_traceback(None))
     return rejection
 
 
@@ -108,4 +116,4 @@ def report(rejection: Rejection) -> None:
             "hint": rejection.hint,
         },
     )
-    refused(rejection)
+    observe.refused(rejection)

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from ._authenticator import Authenticator
-from ._doorward import Identity, Pending, Policy
+from ._doorward import Credentials, Identity, Pending, Policy, User, admit
 from ._rejection import Rejection
-from ._verdict import first_try, report, verdict
+from ._verdict import VERDICT, first_try, permitted, refused, verdict
+from .observe import verified
 
 __all__ = ["AuthMiddleware", "Credentials", "User"]
 
@@ -55,18 +56,38 @@ class AuthMiddleware:
         self.policy = policy
         self.on_refusal = on_refusal
         self._excluded = _excluded(exclude)
+        # Whoever asks for nothing special gets the short way.
+        self._direct = (
+            policy is None and type(self) is AuthMiddleware and type(auth) is Authenticator
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind != "http" and kind != "websocket":
             await self.app(scope, receive, send)
             return
-        inner = dict(scope)
-        if self._is_open(scope):
+        may_be_open = self._excluded is not None or scope.get("method") == "OPTIONS"
+        if may_be_open and self._is_open(scope):
+            inner = dict(scope)
             self.admit(inner, None)
             await self.app(inner, receive, send)
             return
-        found = self.first_try(inner)
+        found: Identity | Rejection | Pending
+        if self._direct and VERDICT not in scope:
+            try:
+                admitted = self.auth.admit_nowait(scope)
+            except Rejection as rejection:
+                inner = dict(scope)
+                found = refused(self.auth, inner, rejection)
+            else:
+                if isinstance(admitted, dict):
+                    verified(admitted["state"]["identity"])
+                    await self.app(admitted, receive, send)
+                    return
+                inner, found = dict(scope), admitted
+        else:
+            inner = dict(scope)
+            found = self.first_try(inner)
         if isinstance(found, Pending):
             found = await self.verdict(inner)
         verdict = self.judge(found)
@@ -89,24 +110,12 @@ class AuthMiddleware:
         if isinstance(found, Rejection):
             return None if self.optional and found.absent else found
         if self.policy is not None:
-            try:
-                self.auth.permit(self.policy, found)
-            except Rejection as rejection:
-                report(rejection)
-                return rejection.with_traceback(None)
+            return permitted(self.auth, self.policy, found) or found
         return found
 
     def admit(self, scope: Scope, identity: Identity | None) -> None:
         """Puts the caller where people look for one. `None` is an anonymous request."""
-        credentials = _ANONYMOUS if identity is None else Credentials(identity)
-        scope["auth"] = credentials
-        scope["user"] = _NOBODY if identity is None else User(identity)
-        # The server makes one state per request, and outer middleware may hold on to it: it is
-        # kept, not copied.
-        state: MutableMapping[str, Any] = scope.setdefault("state", {})
-        state["doorward"] = credentials
-        state["identity"] = identity
-        state["user_id"] = None if identity is None else identity.user_id
+        admit(scope, identity)
 
     async def refuse(
         self, rejection: Rejection, scope: Scope, receive: Receive, send: Send
@@ -149,53 +158,6 @@ class AuthMiddleware:
         return not {".", ".."}.intersection(path.split("/"))
 
 
-class Credentials:
-    """`request.auth`: the caller and what it may do, in Starlette's shape."""
-
-    __slots__ = ("identity",)
-
-    def __init__(self, identity: Identity | None) -> None:
-        self.identity = identity
-
-    @property
-    def scopes(self) -> list[str]:
-        """The token's scopes, after `authenticated`, by which Starlette's `requires` tells callers
-        from strangers.
-        """
-        return [] if self.identity is None else ["authenticated", *self.identity.scopes]
-
-    def __repr__(self) -> str:
-        return f"Credentials(scopes={self.scopes!r})"
-
-
-class User:
-    """`request.user`, in Starlette's shape."""
-
-    __slots__ = ("_identity",)
-
-    def __init__(self, identity: Identity | None) -> None:
-        self._identity = identity
-
-    @property
-    def is_authenticated(self) -> bool:
-        return self._identity is not None
-
-    @property
-    def display_name(self) -> str:
-        """The token's subject; empty for an anonymous request."""
-        return "" if self._identity is None else self._identity.subject
-
-    @property
-    def identity(self) -> str:
-        """The token's subject, a string by Starlette's contract. The whole `Identity` is
-        `request.auth.identity`.
-        """
-        return self.display_name
-
-    def __repr__(self) -> str:
-        return f"User({self.display_name!r})"
-
-
 def _is_preflight(scope: Scope) -> bool:
     """Fetch §3.2.2: what makes an `OPTIONS` request a CORS preflight is this field."""
     return any(name == b"access-control-request-method" for name, _ in scope["headers"])
@@ -218,7 +180,5 @@ def _excluded(patterns: Iterable[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(f"(?:{one})" for one in alternatives), re.DOTALL)
 
 
-_ANONYMOUS = Credentials(None)
-_NOBODY = User(None)
 #: RFC 6455 §7.4.1.
 _POLICY_VIOLATION = 1008

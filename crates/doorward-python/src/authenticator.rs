@@ -12,8 +12,9 @@ use doorward::{
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyMapping, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyMapping, PyString, PyTuple, PyType};
 
+use crate::asgi;
 use crate::head::{Head, token_text};
 use crate::identity::Identity;
 use crate::issuer::{Issuer, audience, one_or_many, set_keys};
@@ -185,6 +186,23 @@ impl Authenticator {
 
     fn authenticate_nowait<'py>(&self, head: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         self.outcome(head.py(), self.engine.try_authenticate(&Head::of(head)?))
+    }
+
+    /// One try, and where it succeeds, the scope an ASGI application behind the door gets.
+    fn admit_nowait<'py>(
+        slf: &Bound<'py, Self>,
+        scope: &Bound<'py, PyDict>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        match slf
+            .get()
+            .engine
+            .try_authenticate(&Head::of(scope.as_any())?)
+        {
+            Attempt::Verified(identity) => asgi::admitted(slf.as_any(), scope, identity.into()),
+            Attempt::Rejected(rejection) => Err(raise(py, &rejection)),
+            Attempt::Pending(ticket) => Ok(Bound::new(py, Pending { ticket })?.into_any()),
+        }
     }
 
     fn verify_nowait<'py>(&self, token: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

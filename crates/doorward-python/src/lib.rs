@@ -3,6 +3,7 @@
 //! Every class is frozen and every state it shares is `Sync` by construction, so the module declares that it does not
 //! need the GIL.
 
+mod asgi;
 mod authenticator;
 mod dev_issuer;
 mod head;
@@ -30,7 +31,10 @@ fn _doorward(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<policy::Policy>()?;
     module.add_class::<authenticator::Authenticator>()?;
     module.add_class::<authenticator::Pending>()?;
+    module.add_class::<asgi::Credentials>()?;
+    module.add_class::<asgi::User>()?;
     module.add_class::<dev_issuer::DevIssuer>()?;
+    module.add_function(wrap_pyfunction!(asgi::admit, module)?)?;
     module.add_function(wrap_pyfunction!(verify_jws, module)?)?;
     module.add_function(wrap_pyfunction!(inspect, module)?)?;
     Ok(())
