@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 AppT = TypeVar("AppT", bound=App)
 BlueprintT = TypeVar("BlueprintT", bound=Blueprint)
+T = TypeVar("T")
 View = TypeVar("View", bound=Callable[..., Any])
 Marked = TypeVar("Marked", bound="Callable[..., Any] | type")
 
@@ -124,7 +125,7 @@ class Extension(Generic[AppT, BlueprintT]):
         demand = Demand(policy=self._policy) if protect else None
         state.gates[None] = Gate(app, (demand, names))
         app.extensions[_EXTENSION] = state
-        self._install(app)
+        self._install(app, state)
 
     @overload
     def required(self, view: View, /) -> View: ...
@@ -205,7 +206,7 @@ class Extension(Generic[AppT, BlueprintT]):
         """
         raise NotImplementedError
 
-    def _install(self, app: AppT) -> None:
+    def _install(self, app: AppT, state: State) -> None:
         """Has every request of an application go through its gate."""
         raise NotImplementedError
 
@@ -306,7 +307,8 @@ class AuthState:
         return f"AuthState({self.identity!r})"
 
 
-ANONYMOUS = AuthState(None)
+#: What `g` says of a request whose caller is not known.
+NOBODY = {"auth_state": AuthState(None), "user_id": None}
 
 
 class Demand(NamedTuple):
@@ -368,11 +370,13 @@ class State:
         found: Identity | Rejection,
         memo: MutableMapping[str, Any],
         request: Request,
-        g: Any,
+        namespace: dict[str, Any],
         *,
         handshake: bool = False,
     ) -> Refused | CrossOrigin | None:
-        """Why a request may not pass, `None` where it may. Notes its caller."""
+        """Why a request may not pass, `None` where it may. Notes its caller, also in `g`, whose
+        `namespace` this is.
+        """
         if isinstance(found, Rejection):
             if demand.optional and found.absent:
                 return None
@@ -383,8 +387,8 @@ class State:
                 if crossed is not None:
                     return crossed
             memo[CALLER] = found
-            g.auth_state = AuthState(found)
-            g.user_id = found.user_id
+            namespace["auth_state"] = AuthState(found)
+            namespace["user_id"] = found.user_id
         if demand.policy is not None:
             lacking = permitted(self.auth, demand.policy, found)
             if lacking is not None:
@@ -603,6 +607,13 @@ class CrossOrigin(_Answer, exceptions.Forbidden):
             "application/json",
             [("cache-control", "no-store")],
         )
+
+
+def behind(proxy: T) -> Callable[[], T]:
+    """What a proxy of the framework's stands for. Each attribute read through the proxy costs as
+    much as a cached verdict.
+    """
+    return cast("Any", proxy)._get_current_object
 
 
 def refusal(rejection: Rejection, request: Request) -> Refused:

@@ -7,19 +7,21 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, cast
 
-from flask import Blueprint, Flask, current_app, g, request
+from flask import Blueprint, Flask, Request, current_app, g, request
 from werkzeug.local import LocalProxy
 
 from ._doorward import Identity
 from ._flask import (
-    ANONYMOUS,
     CALLER,
+    NOBODY,
     AuthState,
     CrossOrigin,
     Demand,
     Extension,
     Refused,
+    State,
     authenticated,
+    behind,
     public,
     rejected,
 )
@@ -44,18 +46,29 @@ class Doorward(Extension[Flask, Blueprint]):
     def identity(self) -> Identity | None:
         return request.environ.get(CALLER)
 
-    def _install(self, app: Flask) -> None:
-        app.before_request(self._before_request)
+    def _install(self, app: Flask, state: State) -> None:
+        @app.before_request
+        def before() -> None:  # pyright: ignore[reportUnusedFunction]
+            http = _request()
+            # An application context may outlive a request (tests push one), and so may its `g`.
+            http.environ[CALLER] = None
+            vars(_g()).update(NOBODY)
+            for demand in state.asks(None, http):
+                _enter(state, demand, http)
 
     def _install_on(self, blueprint: Blueprint) -> None:
-        blueprint.before_request(lambda: self._pass(blueprint))
+        @blueprint.before_request
+        def before() -> None:  # pyright: ignore[reportUnusedFunction]
+            http, state = _request(), self._state(_app())
+            for demand in state.asks(blueprint, http):
+                _enter(state, demand, http)
 
     def _wrapped(self, view: Callable[..., Any], demand: Demand) -> Callable[..., Any]:
         if iscoroutinefunction(view):
 
             @wraps(view)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
-                self._enter(demand)
+                _enter(self._state(_app()), demand, _request())
                 if _on_event_loop():
                     # A decorator that is a coroutine itself awaits what it gets.
                     return view(*args, **kwargs)
@@ -65,38 +78,26 @@ class Doorward(Extension[Flask, Blueprint]):
 
             @wraps(view)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
-                self._enter(demand)
+                _enter(self._state(_app()), demand, _request())
                 return view(*args, **kwargs)
 
         return wrapper
 
-    def _before_request(self) -> None:
-        # An application context may outlive a request (tests push one), and so may its `g`.
-        request.environ[CALLER] = None
-        g.auth_state = ANONYMOUS
-        g.user_id = None
-        self._pass(None)
 
-    def _pass(self, blueprint: Blueprint | None) -> None:
-        for demand in self._state(current_app).asks(blueprint, request):
-            self._enter(demand)
-
-    def _enter(self, demand: Demand) -> None:
-        """Lets the request through, or raises its refusal."""
-        state = self._state(current_app)
-        environ = request.environ
-        known = environ.get(CALLER)
-        found = verdict_blocking(state.auth, environ)
-        refused = state.judge(demand, found, environ, request, g)
-        if authenticated.receivers and known is None and environ.get(CALLER) is not None:
-            authenticated.send(state.app, _async_wrapper=current_app.ensure_sync, identity=found)
-        if refused is None:
-            return
-        if rejected.receivers and isinstance(refused, Refused):
-            rejected.send(
-                state.app, _async_wrapper=current_app.ensure_sync, rejection=refused.rejection
-            )
-        raise refused
+def _enter(state: State, demand: Demand, http: Request) -> None:
+    """Lets a request through, or raises its refusal."""
+    environ = http.environ
+    known = environ.get(CALLER)
+    found = verdict_blocking(state.auth, environ)
+    refused = state.judge(demand, found, environ, http, vars(_g()))
+    if authenticated.receivers and known is None and environ.get(CALLER) is not None:
+        authenticated.send(state.app, _async_wrapper=current_app.ensure_sync, identity=found)
+    if refused is None:
+        return
+    if rejected.receivers and isinstance(refused, Refused):
+        rejection = refused.rejection
+        rejected.send(state.app, _async_wrapper=current_app.ensure_sync, rejection=rejection)
+    raise refused
 
 
 def _caller() -> Identity:
@@ -118,3 +119,7 @@ def _on_event_loop() -> bool:
 #: The caller of the current request, falsy where there is none. It is never `None` itself:
 #: `Doorward.identity` is.
 current_identity: Identity = cast("Identity", LocalProxy(_caller))
+
+_app = behind(current_app)
+_g = behind(g)
+_request = behind(request)
