@@ -104,18 +104,19 @@ def _marked(node: pytest.Item) -> Mint:
     """What the markers of a test say; the closer one to the test wins, name by name."""
     from .testing.mint import check_names, known_names, specification
 
-    said: dict[str, Any] = {}
-    for marker in reversed(list(node.iter_markers("doorward"))):
-        if marker.args:
-            pytest.fail("@pytest.mark.doorward takes keywords: user='user_1', …", pytrace=False)
-        said.update(marker.kwargs)
+    merged: dict[str, Any] = {}
     try:
-        check_names(said, {*known_names(), "user"}, "@pytest.mark.doorward")
-        if "user" in said:
-            if "sub" in said:
-                raise TypeError("@pytest.mark.doorward: user and sub are the same; say one")
-            said["sub"] = said.pop("user")
-        spec = cast("Mint", said)
+        for marker in reversed(list(node.iter_markers("doorward"))):
+            if marker.args:
+                raise TypeError("@pytest.mark.doorward takes keywords: user='user_1', …")
+            said = dict(marker.kwargs)
+            check_names(said, {*known_names(), "user"}, "@pytest.mark.doorward")
+            if "user" in said:
+                if "sub" in said:
+                    raise TypeError("@pytest.mark.doorward: user and sub are the same; say one")
+                said["sub"] = said.pop("user")
+            merged.update(said)
+        spec = cast("Mint", merged)
         specification(spec)
     except TypeError as mistake:
         pytest.fail(str(mistake), pytrace=False)

@@ -177,6 +177,31 @@ def test_fixtures_fit_together(run: Run) -> None:
     run(tests).assert_outcomes(passed=1)
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
+def test_only_the_served_issuer_has_a_socket(run: Run) -> None:
+    tests = """
+    import os
+
+    def sockets():
+        found = set()
+        for descriptor in os.listdir("/proc/self/fd"):
+            try:
+                found.add(os.readlink(f"/proc/self/fd/{descriptor}"))
+            except FileNotFoundError:
+                pass  # the one that listed them
+        return {one for one in found if one.startswith("socket:")}
+
+    def test_one(request):
+        before = sockets()
+        auth = request.getfixturevalue("doorward_auth")
+        assert auth.verify(request.getfixturevalue("doorward_token"))
+        assert sockets() == before
+        request.getfixturevalue("doorward_http_issuer")
+        assert sockets() > before
+    """
+    run(tests).assert_outcomes(passed=1)
+
+
 def test_the_clock_is_the_engines_alone(run: Run) -> None:
     tests = """
     import time
@@ -193,8 +218,7 @@ def test_the_clock_is_the_engines_alone(run: Run) -> None:
 
     def test_set(client, doorward_as_user, doorward_clock):
         doorward_clock.set(1_800_000_000)
-        token = doorward_as_user._mint(sub="ada")
-        assert doorward_as_user(client, token).get("/me").text == "ada"
+        assert doorward_as_user(client, sub="ada").get("/me").text == "ada"
         doorward_clock.set(1_700_000_000)
         assert client.get("/me").json() == {"detail": "token_not_yet_valid"}
 
@@ -333,7 +357,7 @@ def test_a_marker_says_who_it_is(run: Run) -> None:
     tests = """
     pytestmark = pytest.mark.doorward(org="org_1")
 
-    @pytest.mark.doorward(role="admin", permissions=["org:posts:read"])
+    @pytest.mark.doorward(user="eve", role="admin", permissions=["org:posts:read"])
     class TestMarked:
         @pytest.mark.doorward(user="ada")
         def test_merged(self, doorward_auth, doorward_token, doorward_headers):

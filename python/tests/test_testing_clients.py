@@ -277,7 +277,9 @@ def test_flask_keeps_a_cookie_with_its_attributes(auth: Authenticator, ada: str)
     assert client.get_cookie("__session") == before
 
 
-@pytest.mark.parametrize("stranger", [object(), None, Flask(__name__), {}, Starlette()])
+@pytest.mark.parametrize(
+    "stranger", [object(), None, Flask(__name__), {}, Starlette(), httpx.Response(200)]
+)
 def test_an_unknown_client_is_a_type_error(stranger: object, ada: str) -> None:
     with pytest.raises(TypeError) as refused:
         as_user(stranger, ada)

@@ -245,7 +245,8 @@ def _has(*names: str) -> Callable[[object], bool]:
 
 
 def _is_httpx(client: object) -> bool:
-    return hasattr(getattr(client, "cookies", None), "jar") and hasattr(client, "headers")
+    # A response has headers and cookies as well, and does not always part with the latter.
+    return _has("headers", "auth")(client) and hasattr(getattr(client, "cookies", None), "jar")
 
 
 #: Who is known, and how to sign in there. Frameworks are recognized, not imported.
