@@ -134,22 +134,6 @@ def test_a_verdict_belongs_to_the_headers_it_was_reached_from(
         assert client.get("/me", headers=headers).status_code == 401
 
 
-def test_an_override_that_yields_says_what_to_do_instead(auth: Authenticator) -> None:
-    app = FastAPI()
-    guard = Guard(auth)
-
-    @app.get("/me")
-    async def me(caller: Identity = Depends(guard)) -> str:
-        return caller.subject
-
-    def override() -> Any:
-        yield "somebody"
-
-    app.dependency_overrides[Guard] = override
-    with TestClient(app) as client, pytest.raises(TypeError, match="yields"):
-        client.get("/me")
-
-
 def test_the_actor_is_not_what_the_application_makes_of_the_claims() -> None:
     rsa = DevIssuer()
     auth = Authenticator.clerk(issuer=rsa.issuer, jwt_key=rsa.jwks())

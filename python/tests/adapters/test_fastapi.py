@@ -1,19 +1,22 @@
 """`Guard`, in every place FastAPI takes a dependency."""
 
+import gc
+import weakref
 from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Security, WebSocket
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
-from starlette.requests import HTTPConnection
+from starlette.exceptions import HTTPException as AnyHTTPException
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 from support import ISSUER, NOW, PARTY, Clock, Signer, bearer
 
 from doorward import Authenticator, Identity
 from doorward.asgi import AuthMiddleware
-from doorward.fastapi import Guard, Refused
+from doorward.fastapi import Guard, Refused, install, openid
+from doorward.testing import DevIssuer
 
 
 class Counting(Authenticator):
@@ -229,44 +232,112 @@ def test_explains_in_development(keys: Signer, clock: Clock) -> None:
     app = FastAPI()
     talkative = Guard(Authenticator.clerk(jwt_key=keys.jwks(), clock=clock, explain=True))
     app.get("/", dependencies=[Depends(talkative)])(lambda: None)
-    detail = TestClient(app).get("/", headers=bearer(keys.session(exp=NOW - 60))).json()["detail"]
-    assert detail["detail"] == "token_expired"
-    assert detail["hint"]
+    body = TestClient(app).get("/", headers=bearer(keys.session(exp=NOW - 60))).json()
+    assert body["detail"] == "token_expired"
+    assert body["hint"]
 
 
-class Somebody:
-    subject = "somebody"
+def problems(keys: Signer, clock: Clock) -> FastAPI:
+    """An application whose refusals are problem details."""
+    app = FastAPI()
+    guard = Guard(Authenticator.clerk(jwt_key=keys.jwks(), clock=clock, problem_details=True))
+    app.get("/", dependencies=[Depends(guard)])(lambda: None)
+    app.get("/teapot")(teapot)
+    app.mount("/inner", inner := FastAPI())
+    inner.get("/", dependencies=[Depends(guard)])(lambda: None)
+    return app
 
 
-def plain() -> Somebody:
-    return Somebody()
+def teapot() -> None:
+    raise HTTPException(418, "I am a teapot")
 
 
-async def with_untyped_request(request):  # type: ignore[no-untyped-def]
-    assert isinstance(request, HTTPConnection)
-    return Somebody()
+@pytest.mark.parametrize("path", ["/", "/inner/"])
+def test_problem_details_are_the_whole_body(keys: Signer, clock: Clock, path: str) -> None:
+    client = TestClient(problems(keys, clock))
+    answer = client.get(path)
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json() == {
+        "type": "about:blank",
+        "title": "Unauthorized",
+        "status": 401,
+        "detail": "The request carries no credentials.",
+        "reason": "credentials_missing",
+    }
+    # FastAPI's own refusals stay FastAPI's.
+    assert client.get("/teapot").json() == {"detail": "I am a teapot"}
 
 
-@pytest.mark.parametrize("override", [plain, with_untyped_request])
-def test_override_by_class(app: FastAPI, override: Any) -> None:
-    app.dependency_overrides[Guard] = override
-    assert_open(TestClient(app))
+@pytest.mark.parametrize("key", [HTTPException, AnyHTTPException, 401])
+def test_a_handler_of_the_application_answers_instead(
+    keys: Signer, clock: Clock, key: int | type[Exception]
+) -> None:
+    app = problems(keys, clock)
+
+    @app.exception_handler(key)
+    async def own(request: Request, error: HTTPException) -> JSONResponse:
+        assert isinstance(error, Refused)
+        answer = error.response()
+        assert answer.headers["content-type"] == "application/problem+json"
+        return JSONResponse({"own": error.reason}, error.status_code)
+
+    assert TestClient(app).get("/").json() == {"own": "credentials_missing"}
 
 
-def test_override_by_instance_covers_what_was_derived(app: FastAPI, guard: Guard) -> None:
-    app.dependency_overrides[guard] = plain
-    assert_open(TestClient(app))
-
-
-def assert_open(client: TestClient) -> None:
-    assert client.get("/me").json() == "somebody"
-    assert client.get("/maybe").json() == "somebody"
-    assert client.get("/admin").status_code == 200
-    assert client.delete("/posts/7").status_code == 200
-
-
-def test_an_exact_override_wins(app: FastAPI, guard: Guard) -> None:
-    app.dependency_overrides[guard.requires(role="admin")] = lambda: None
+def test_an_application_can_have_refusals_rendered_all_the_same(keys: Signer, clock: Clock) -> None:
+    app = problems(keys, clock)
+    app.add_exception_handler(AnyHTTPException, lambda request, error: JSONResponse("own", 400))
+    install(app)
     client = TestClient(app)
-    assert client.get("/admin").status_code == 200
-    assert client.get("/me").status_code == 401
+    assert client.get("/").json()["reason"] == "credentials_missing"
+    assert client.get("/teapot").json() == "own"
+
+
+@pytest.mark.parametrize(
+    ("auth", "found"), [(None, "NoneType"), ("sk_test_secret", "str"), (Authenticator, "type")]
+)
+def test_takes_an_authenticator_and_nothing_else(auth: Any, found: str) -> None:
+    with pytest.raises(TypeError, match=f"takes an Authenticator, found {found}") as wrong:
+        Guard(auth)
+    assert "secret" not in str(wrong.value)
+
+
+def test_a_scheme_and_a_description_are_one_too_many(counting: Counting) -> None:
+    with pytest.raises(TypeError, match="give it to the scheme"):
+        Guard(counting, scheme=openid("https://a.example/.well-known/x"), description="…")
+
+
+def test_guards_that_nobody_holds_are_forgotten(guard: Guard) -> None:
+    held = guard.requires(role="admin")
+    made = [weakref.ref(guard.requires(role=f"role_{n}")) for n in range(1000)]
+    gc.collect()
+    assert not any(one() for one in made)
+    assert guard.requires(role="admin") is held
+
+
+def test_warms_up(clock: Clock) -> None:
+    with DevIssuer() as issuer:
+        guard = Guard(Authenticator.clerk(publishable_key=issuer.publishable_key))
+        assert issuer.jwks_fetches == 0
+        app = FastAPI(lifespan=guard.lifespan)
+        app.get("/", dependencies=[Depends(guard)])(lambda: None)
+        with TestClient(app) as client:
+            assert issuer.jwks_fetches == 1
+            headers = bearer(issuer.mint(azp=PARTY))
+            assert client.get("/", headers=headers).status_code == 200
+            assert issuer.jwks_fetches == 1
+
+
+def test_starts_without_its_keys() -> None:
+    with DevIssuer() as issuer:
+        issuer.fault("down")
+        guard = Guard(Authenticator.clerk(publishable_key=issuer.publishable_key))
+        app = FastAPI(lifespan=guard.lifespan)
+        app.get("/", dependencies=[Depends(guard)])(lambda: None)
+        with TestClient(app) as client:
+            answer = client.get("/", headers=bearer(issuer.mint(azp=PARTY)))
+            assert answer.status_code == 503
+            assert "retry-after" in answer.headers
