@@ -204,9 +204,17 @@ class Authenticator:
         problem_details: bool = False,
     ) -> Self: ...
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self: ...
+    def from_env(
+        cls, environ: Mapping[str, str] | None = None, *, clock: Callable[[], float] | None = None
+    ) -> Self:
+        """From `CLERK_*`, `DOORWARD_*` and the variables of the provider that `DOORWARD_PRESET` names."""
     @classmethod
-    def from_config(cls, config: str | PathLike[str] | Mapping[str, Any]) -> Self:
+    def from_config(
+        cls,
+        config: str | PathLike[str] | Mapping[str, Any],
+        *,
+        clock: Callable[[], float] | None = None,
+    ) -> Self:
         """From a `doorward.toml`, or from a mapping with its settings. With one issuer its settings may stand beside
         the others: `{"preset": "clerk", "publishable_key": …}`; several are `{"issuer": [{…}, {…}]}`.
         """

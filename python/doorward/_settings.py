@@ -36,7 +36,7 @@ def _text(name: str, value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return str(value)
-    if isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)):
+    if isinstance(value, (list, tuple, set, frozenset)):
         items = list(cast("Iterable[object]", value))
         texts = [item for item in items if isinstance(item, str) and "," not in item]
         if len(texts) == len(items):

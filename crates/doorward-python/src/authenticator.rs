@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use doorward::core::Place;
 use doorward::{
-    Attempt, Authenticator as Engine, Clock, Config, IssuerConfig, OneOrMany, SecretText, Ticket,
-    Timestamp,
+    Attempt, Authenticator as Engine, Clock, Config, IssuerConfig, OneOrMany, Ticket, Timestamp,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -17,7 +16,7 @@ use pyo3::types::{PyDict, PyMapping, PyString, PyTuple, PyType};
 use crate::asgi;
 use crate::head::{Head, token_text};
 use crate::identity::Identity;
-use crate::issuer::{Issuer, audience, one_or_many, set_keys};
+use crate::issuer::{Issuer, audience, one_or_many, secret_text, set_keys};
 use crate::policy::{Policy, kinds};
 use crate::refusal::{config_error, raise};
 use crate::value::json_of;
@@ -67,7 +66,9 @@ impl Authenticator {
             }
         }
         let mut config = Config::new(configs);
-        config.cookies = cookies.map(one_or_many).transpose()?;
+        config.cookies = cookies
+            .map(|names| one_or_many("cookies", names))
+            .transpose()?;
         let settings = Settings {
             accepts,
             allow_pending,
@@ -94,7 +95,7 @@ impl Authenticator {
         publishable_key: Option<String>,
         issuer: Option<String>,
         jwt_key: Option<&Bound<'py, PyAny>>,
-        secret_key: Option<String>,
+        secret_key: Option<&Bound<'_, PyAny>>,
         authorized_parties: Option<&Bound<'py, PyAny>>,
         audience: Option<&Bound<'py, PyAny>>,
         accepts: Option<&Bound<'py, PyAny>>,
@@ -112,13 +113,19 @@ impl Authenticator {
         let mut config = IssuerConfig::preset("clerk");
         config.publishable_key = publishable_key;
         config.issuer = issuer;
-        config.secret_key = secret_key.map(SecretText::from);
-        config.authorized_parties = authorized_parties.map(one_or_many).transpose()?;
+        config.secret_key = secret_key
+            .map(|secret| secret_text("secret_key", secret))
+            .transpose()?;
+        config.authorized_parties = authorized_parties
+            .map(|parties| one_or_many("authorized_parties", parties))
+            .transpose()?;
         config.audience = audience.map(self::audience).transpose()?;
         config.azp = azp;
         config.api_url = api_url;
         config.jwks_url = jwks_url;
-        config.cookies = cookies.map(one_or_many).transpose()?;
+        config.cookies = cookies
+            .map(|names| one_or_many("cookies", names))
+            .transpose()?;
         if let Some(keys) = jwt_key {
             set_keys(&mut config, keys)?;
         }
@@ -135,10 +142,11 @@ impl Authenticator {
     }
 
     #[classmethod]
-    #[pyo3(signature = (environ=None))]
+    #[pyo3(signature = (environ=None, *, clock=None))]
     fn from_env<'py>(
         class: &Bound<'py, PyType>,
         environ: Option<&Bound<'py, PyAny>>,
+        clock: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = class.py();
         // `os.environ` rather than the process's own environment: that is what Python programs change.
@@ -166,14 +174,16 @@ impl Authenticator {
         }
         let config =
             Config::from_variables(pairs).map_err(|error| config_error(py, &error.to_string()))?;
-        class.call1((Built(build(py, &config, None)?),))
+        class.call1((Built(build(py, &config, clock)?),))
     }
 
     /// From a `doorward.toml`, or from a mapping with its settings.
     #[classmethod]
+    #[pyo3(signature = (config, *, clock=None))]
     fn from_config<'py>(
         class: &Bound<'py, PyType>,
         config: &Bound<'py, PyAny>,
+        clock: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = class.py();
         let config = match config.cast::<PyMapping>() {
@@ -181,7 +191,7 @@ impl Authenticator {
             Err(_) => Config::from_file(config.extract::<PathBuf>()?),
         };
         let config = config.map_err(|error| config_error(py, &error.to_string()))?;
-        class.call1((Built(build(py, &config, None)?),))
+        class.call1((Built(build(py, &config, clock)?),))
     }
 
     fn authenticate_nowait<'py>(&self, head: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

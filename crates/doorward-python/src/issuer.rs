@@ -41,19 +41,27 @@ impl Issuer {
         keys: Option<&Bound<'_, PyAny>>,
         shared_secret: Option<&Bound<'_, PyAny>>,
         authorized_parties: Option<&Bound<'_, PyAny>>,
-        algorithms: Option<Vec<String>>,
+        algorithms: Option<&Bound<'_, PyAny>>,
         required_claims: Option<&Bound<'_, PyAny>>,
         token_types: Option<&Bound<'_, PyAny>>,
         leeway: Option<f64>,
     ) -> PyResult<Self> {
         let mut config = IssuerConfig::new(issuer, self::audience(audience)?);
-        config.authorized_parties = authorized_parties.map(one_or_many).transpose()?;
-        config.algorithms = algorithms.map(OneOrMany::from);
-        config.required_claims = required_claims.map(one_or_many).transpose()?;
-        config.token_types = token_types.map(one_or_many).transpose()?;
+        config.authorized_parties = authorized_parties
+            .map(|parties| one_or_many("authorized_parties", parties))
+            .transpose()?;
+        config.algorithms = algorithms
+            .map(|names| one_or_many("algorithms", names))
+            .transpose()?;
+        config.required_claims = required_claims
+            .map(|names| one_or_many("required_claims", names))
+            .transpose()?;
+        config.token_types = token_types
+            .map(|names| one_or_many("token_types", names))
+            .transpose()?;
         config.leeway = leeway;
         if let Some(secret) = shared_secret {
-            config.shared_secret = Some(SecretText::from(crate::head::token_text(secret)?));
+            config.shared_secret = Some(secret_text("shared_secret", secret)?);
         }
         if let Some(keys) = keys {
             set_keys(&mut config, keys)?;
@@ -147,7 +155,11 @@ pub(crate) fn audience(value: &Bound<'_, PyAny>) -> PyResult<OneOrMany> {
     if value.is_instance_of::<Any>() {
         return Ok(OneOrMany::One(ANY_AUDIENCE.to_owned()));
     }
-    let audience = one_or_many(value)?;
+    if value.is_none() {
+        let message = "audience: is missing; name this API as the issuer knows it, or waive the check with doorward.ANY";
+        return Err(refusal::config_error(value.py(), message));
+    }
+    let audience = one_or_many("audience", value)?;
     if audience.items().contains(&ANY_AUDIENCE) {
         let message = "audience: \"*\" is no audience; waive the check with doorward.ANY";
         return Err(refusal::config_error(value.py(), message));
@@ -155,15 +167,34 @@ pub(crate) fn audience(value: &Bound<'_, PyAny>) -> PyResult<OneOrMany> {
     Ok(audience)
 }
 
-pub(crate) fn one_or_many(value: &Bound<'_, PyAny>) -> PyResult<OneOrMany> {
-    match value.cast::<PyString>() {
-        Ok(text) => Ok(OneOrMany::One(text.to_cow()?.into_owned())),
-        Err(_) => Ok(OneOrMany::Many(
-            value
-                .try_iter()?
-                .map(|item| item?.extract())
-                .collect::<PyResult<_>>()?,
-        )),
+pub(crate) fn one_or_many(setting: &str, value: &Bound<'_, PyAny>) -> PyResult<OneOrMany> {
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(OneOrMany::One(text.to_cow()?.into_owned()));
+    }
+    let wrong = || {
+        let found = value
+            .get_type()
+            .name()
+            .map_or_else(|_| String::new(), |name| name.to_string());
+        let message = format!("{setting}: expected text or a list of texts, found {found}");
+        refusal::config_error(value.py(), &message)
+    };
+    let items = value.try_iter().map_err(|_| wrong())?;
+    let texts: PyResult<Vec<String>> = items.map(|item| item?.extract()).collect();
+    Ok(OneOrMany::Many(texts.map_err(|_| wrong())?))
+}
+
+/// A secret is text: as bytes it must be UTF-8, because its UTF-8 bytes are the key.
+pub(crate) fn secret_text(setting: &str, value: &Bound<'_, PyAny>) -> PyResult<SecretText> {
+    let wrong = |what: &str| refusal::config_error(value.py(), &format!("{setting}: {what}"));
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(SecretText::from(text.to_cow()?.into_owned()));
+    }
+    match value.cast::<PyBytes>() {
+        Ok(bytes) => String::from_utf8(bytes.as_bytes().to_vec())
+            .map(SecretText::from)
+            .map_err(|_| wrong("these bytes are not UTF-8; a secret is text")),
+        Err(_) => Err(wrong("expected text")),
     }
 }
 

@@ -286,6 +286,15 @@ impl Config {
         if let Some(name) = variables.keys().find(stranger) {
             return Err(ConfigError::new(name.clone(), unknown(name, &known)));
         }
+        if let Some((name, meant)) = variables
+            .keys()
+            .find_map(|name| Some((name, misspelt(name)?)))
+        {
+            return Err(ConfigError::new(
+                name.clone(),
+                format!("is nobody's variable; did you mean {meant:?}?"),
+            ));
+        }
         let mut target = Target::default();
         if let Some(path) = variables.get(CONFIG_FILE) {
             target.config = Self::from_file(path)?;
@@ -322,6 +331,20 @@ impl Config {
         }
         Ok(target.config)
     }
+}
+
+/// Clerk's variable that this name is a slip away from. Programs have other variables of Clerk's, further away than that.
+fn misspelt(name: &str) -> Option<&'static str> {
+    const CLERK: [&str; 5] = [
+        "CLERK_PUBLISHABLE_KEY",
+        "CLERK_SECRET_KEY",
+        "CLERK_JWT_KEY",
+        "CLERK_AUTHORIZED_PARTIES",
+        "CLERK_API_URL",
+    ];
+    let near = |known: &&str| name != *known && strsim::damerau_levenshtein(name, known) <= 2;
+    name.starts_with("CLERK_")
+        .then(|| CLERK.into_iter().find(near))?
 }
 
 const CONFIG_FILE: &str = "DOORWARD_CONFIG";
@@ -407,6 +430,14 @@ mod tests {
             error.contains("did you mean \"DOORWARD_ISSUER\"?"),
             "{error}"
         );
+        let error = read(&[("CLERK_AUTHORISED_PARTIES", "http://localhost:3000")]);
+        assert!(
+            error
+                .unwrap_err()
+                .to_string()
+                .contains("CLERK_AUTHORIZED_PARTIES")
+        );
+        assert!(misspelt("CLERK_API_KEY").is_none() && misspelt("CLERK_API_VERSION").is_none());
         let error = read(&[("DOORWARD_LEEWAY", "five")])
             .unwrap_err()
             .to_string();

@@ -158,6 +158,10 @@ impl Preset {
             let value = hole.is.read(value).map_err(|why| {
                 ConfigError::new(name, format!("{why}; write it like {:?}", hole.example))
             })?;
+            if let (Shape::Url, Ok(url)) = (hole.is, trusted_url(&value, true)) {
+                let origin = url.origin().ascii_serialization();
+                holes.insert(format!("{name}_origin"), origin);
+            }
             holes.insert(name.to_owned(), value);
         }
         given.known(&mut holes)?;
