@@ -74,11 +74,17 @@ fmt: $(VENV)/.installed ## Format everything
 .PHONY: docs
 docs: build ## Rewrite the generated documents
 	UPDATE_DOCS=1 cargo test -p doorward --all-features --test generated_docs
-	UPDATE_DOCS=1 $(PYTHON) -m pytest -q python/tests/test_reason.py
+	UPDATE_DOCS=1 $(PYTHON) -m pytest -q python/tests/test_reason.py python/tests/test_testing_defects.py
 
 .PHONY: vectors
 vectors: ## Sign the test vectors anew
 	cargo run --release -p doorward-issuer --example make_vectors
+
+# Three families: abi3 for CPython 3.10 and later, and free-threaded CPython 3.14, and 3.15 and later (PEP 803). The
+# second and third need an interpreter of their kind on the PATH.
+.PHONY: wheels
+wheels: tools $(VENV)/.installed ## Build the wheels and the source distribution into dist/
+	@scripts/wheels $(VENV)/bin/maturin
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -206,7 +206,8 @@ impl Target {
         };
         let Some(name) = &issuer.preset else {
             if let Some(parties) = variables.get("CLERK_AUTHORIZED_PARTIES") {
-                issuer.authorized_parties = Some(OneOrMany::from(parties.as_str()));
+                let parties = || OneOrMany::from(parties.as_str());
+                issuer.authorized_parties.get_or_insert_with(parties);
             }
             return Ok(());
         };
