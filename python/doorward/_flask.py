@@ -352,8 +352,7 @@ class State:
 
     def asks(self, blueprint: Blueprint | None, request: Request) -> tuple[Demand, ...]:
         """What a gate asks of a request before its view is called."""
-        # Flask's and Quart's requests have it; its `provide_automatic_options` is Flask's as well.
-        rule: Any = cast("Any", request).url_rule
+        rule = cast("Any", request).url_rule
         if rule is None:
             # 404, 405 or a redirect: there is no view to guard.
             return ()
@@ -361,7 +360,7 @@ class State:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             # Fetch §3.2.2: a preflight carries no credentials. A view that answers it itself is
             # called for it, and keeps the guards of its own.
-            return () if rule.provide_automatic_options else above
+            return () if getattr(rule, "provide_automatic_options", False) else above
         return above if demand is None else (demand, *above)
 
     def judge(
@@ -452,13 +451,23 @@ class Gate:
     def _plan(self, endpoint: str, view: object) -> Plan:
         opened = self.opened()
         above: tuple[Demand, ...] = getattr(view, _ABOVE, ())
-        open_to_strangers = bool(above) and all(one.optional for one in above)
+        is_optional = above == (OPTIONAL,) and not self._is_wrapped(view)
         if self._blueprint is not None:
             # It stands behind the application's gate, which has asked these.
             above = ()
-        if endpoint in opened or open_to_strangers or self._is_open(endpoint, view):
+        if endpoint in opened or is_optional or self._is_open(endpoint, view):
             return None, above
         return self._demand, above
+
+    def _is_wrapped(self, view: object) -> bool:
+        """Whether the guards of a bare view are registered elsewhere, and so not meant for it."""
+        for one in self._app.view_functions.values():
+            inner: object = one
+            while inner is not None:
+                inner = getattr(inner, "__wrapped__", None)
+                if inner is view:
+                    return True
+        return False
 
     def _is_open(self, endpoint: str, view: object) -> bool:
         """Whether the view itself says that it is open, or serves static files."""
@@ -531,10 +540,7 @@ class _Answer(exceptions.HTTPException):
 
     def get_headers(self, environ: Any = None, scope: Any = None) -> list[tuple[str, str]]:
         content_type = "text/html; charset=utf-8" if self._html else self._content_type
-        return [
-            ("Content-Type", content_type),
-            *self._headers,
-        ]
+        return [("Content-Type", content_type), *self._headers]
 
 
 Headers = Sequence[tuple[str, str]]
@@ -641,7 +647,7 @@ class _Settings:
         self._environ = os.environ
         for name in (*config, *self._environ):
             known = not name.startswith("DOORWARD_") or name in _SETTINGS
-            near = None if known else _nearest(name.removeprefix("DOORWARD_"), _SHORT, 0.7)
+            near = None if known else _nearest(name.removeprefix("DOORWARD_"), _SHORT, 0.77)
             # Other names are the engine's, which knows its own. An authenticator that is given
             # leaves them unread.
             if near is not None:

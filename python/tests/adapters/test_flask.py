@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,9 @@ from flask import Blueprint, Flask, current_app, g, jsonify, request
 from flask.testing import FlaskClient
 from flask.views import MethodView, View
 from support import ISSUER, NOW, PARTY, Clock, Signer, bearer, session_claims
+from test_docs import ROOT, run
 from werkzeug.exceptions import HTTPException, Unauthorized
+from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from doorward import Authenticator, ConfigError, Identity, Policy, Rejection
@@ -684,6 +687,27 @@ def test_optional_views_stay_optional(app: Flask, counting: Counting, user: dict
         assert client.get(path, headers=bearer("junk")).status_code == 401
 
 
+def test_optional_at_one_route_is_not_optional_at_another(app: Flask, counting: Counting) -> None:
+    door = Doorward(app, counting, protect=True)
+    view = page()
+    app.add_url_rule("/guarded", "guarded", logged(door.optional(view)))
+    app.add_url_rule("/optional", "optional", door.optional(view))
+    app.add_url_rule("/bare", "bare", view)
+    client = app.test_client()
+    assert client.get("/optional").status_code == 200
+    assert client.get("/guarded").status_code == 401
+    assert client.get("/bare").status_code == 401
+
+
+def test_a_rule_that_flask_did_not_make(app: Flask, counting: Counting) -> None:
+    Doorward(app, counting, protect=True)
+    app.url_map.add(Rule("/", endpoint="index", methods=["GET", "OPTIONS"]))
+    app.endpoint("index")(page())
+    client = app.test_client()
+    assert client.get("/").status_code == 401
+    assert client.options("/", headers={"Access-Control-Request-Method": "GET"}).status_code == 200
+
+
 def test_a_policy_for_all_views(
     app: Flask, counting: Counting, user: dict[str, str], member: dict[str, str]
 ) -> None:
@@ -1121,8 +1145,6 @@ def test_the_settings_of_the_application(keys: Signer) -> None:
     Doorward(app)
     app.add_url_rule("/", "index", page(), methods=["POST"])
     app.add_url_rule("/health", "health", page())
-    import time
-
     client = app.test_client(use_cookies=False)
     good = keys.session(now=time.time())
     assert client.post("/", headers=bearer(good)).status_code == 200
@@ -1377,8 +1399,6 @@ def assert_recipe(app: Flask, clerk_required: Callable[..., Any], keys: Signer) 
         error = {401: "unauthorized", 403: "forbidden"}.get(exc.code or 0, exc.name)
         return jsonify({"error": error, "reason": exc.description}), exc.code
 
-    import time
-
     client = app.test_client()
     good = bearer(keys.session(now=time.time()))
     for path in ("/sync", "/async"):
@@ -1410,3 +1430,39 @@ def test_recipe_of_an_error_handler(app: Flask, door: Doorward, client: FlaskCli
         assert jsonify(
             reason=Rejection("token_expired", 401, [], b"", "", "").reason
         ).get_json() == {"reason": "token_expired"}
+
+
+# The guide
+
+
+@pytest.fixture
+def guide(monkeypatch: pytest.MonkeyPatch, keys: Signer) -> dict[str, Any]:
+    monkeypatch.setenv("CLERK_JWT_KEY", keys.pem())
+    monkeypatch.setenv("CLERK_AUTHORIZED_PARTIES", PARTY)
+    return run(ROOT / "docs" / "guides" / "flask.md")
+
+
+def test_the_guide_guards_an_api(guide: dict[str, Any], keys: Signer) -> None:
+    client = guide["app"].test_client(use_cookies=False)
+    good = bearer(keys.session(now=time.time()))
+    assert client.get("/me", headers=good).get_json()["user_id"] == "user_1"
+    assert client.get("/hello").get_json() == {"hello": "stranger"}
+    assert client.delete("/posts/7", headers=good).get_json() == {"deleted": 7}
+    assert client.get("/reports", headers=good).status_code == 403
+    answer = client.get("/me")
+    assert answer.status_code == 401
+    assert answer.get_json() == {"error": "unauthorized", "reason": "credentials_missing"}
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_the_guide_guards_all_views(guide: dict[str, Any]) -> None:
+    client = guide["guarded"].test_client()
+    assert client.post("/webhooks/clerk").status_code == 204
+    assert client.get("/health").status_code == 200
+    assert client.get("/about").status_code == 200
+
+
+def test_the_guides_test_passes(
+    guide: dict[str, Any], doorward_auth: Authenticator, doorward_as_user: Any
+) -> None:
+    guide["test_me"](doorward_auth, doorward_as_user)

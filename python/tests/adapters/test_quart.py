@@ -5,6 +5,7 @@ websockets add.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
@@ -15,6 +16,7 @@ from quart.testing import QuartClient
 from quart.testing.connections import WebsocketDisconnectError, WebsocketResponseError
 from quart.views import MethodView
 from support import ISSUER, NOW, PARTY, Clock, Signer, bearer
+from test_docs import ROOT, run
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException, Unauthorized
 
@@ -389,8 +391,6 @@ async def test_callers_are_not_mixed_up(
 
 
 async def test_settings(keys: Signer) -> None:
-    import time
-
     app = Quart(__name__)
     app.config.update(
         CLERK_JWT_KEY=keys.pem(), CLERK_AUTHORIZED_PARTIES=[PARTY], DOORWARD_PROTECT=True
@@ -577,3 +577,25 @@ async def test_a_refusal_may_be_caught_and_another_follow(
             await session.receive()
     assert closed.value.args == (4403,)
     assert seen == ["role_required", "role_required"]
+
+
+# The guide
+
+
+async def test_the_guide(monkeypatch: pytest.MonkeyPatch, keys: Signer) -> None:
+    monkeypatch.setenv("CLERK_JWT_KEY", keys.pem())
+    monkeypatch.setenv("CLERK_AUTHORIZED_PARTIES", PARTY)
+    guide = run(ROOT / "docs" / "guides" / "quart.md")
+    good = bearer(keys.session(now=time.time()))
+    client = guide["app"].test_client()
+    answer = await client.get("/me", headers=good)
+    assert (await answer.get_json())["user_id"] == "user_1"
+    async with client.websocket("/chat", headers=good) as session:
+        await session.send("hello")
+        assert await session.receive() == "user_1: hello"
+        await session.send("wipe")
+        assert await session.receive() == "user_1: wipe"
+    assert (await refusal(client, "/chat")).status_code == 401
+    guarded = guide["guarded"].test_client()
+    for path in ("/health", "/about"):
+        assert (await guarded.get(path)).status_code == 200
