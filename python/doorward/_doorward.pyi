@@ -308,3 +308,36 @@ class DevIssuer:
     def fault(self, kind: Fault, seconds: float = 0.0) -> None: ...
     @property
     def jwks_fetches(self) -> int: ...
+
+@final
+class ConformanceSuite:
+    """The requests that check an API, and what came back. `doorward.conformance` sends them."""
+
+    def __new__(cls, settings: str) -> Self:
+        """From JSON with the members of `doorward_issuer::conformance::Settings`. Raises `ConfigError`."""
+    def requests(self) -> list[tuple[str, str, list[tuple[str, str]], str | None]]:
+        """Method, target, fields and body of each."""
+    def routes(self) -> list[int]:
+        """Which route each request is about."""
+    def answered(self, index: int, status: int, headers: list[tuple[str, str]]) -> None: ...
+    def crashed(self, index: int, what: str) -> None:
+        """The application raised this instead of answering."""
+    def silent(self, index: int, why: str) -> None:
+        """There was no answer."""
+    def report(self) -> tuple[str, str, str]:
+        """As JSON, as a table, as JUnit XML."""
+    @staticmethod
+    def mints(like: str) -> list[tuple[str, str]]:
+        """Names and specifications of what an issuer shall mint; `like` is that of a good token."""
+    @staticmethod
+    def document(text: str) -> str:
+        """An OpenAPI document in JSON or YAML, as JSON."""
+    @staticmethod
+    def documents() -> list[str]:
+        """Where frameworks put their documents."""
+    @staticmethod
+    def follow(origin: str, method: str, target: str, status: int, location: str) -> str | None:
+        """The target to ask next, if a redirect may be followed."""
+    @staticmethod
+    def retry_after(status: int, field: str | None, tries: int) -> int | None:
+        """Seconds to wait before the same is asked again, if that was asked for."""

@@ -5,6 +5,7 @@
 
 mod asgi;
 mod authenticator;
+mod conformance;
 mod dev_issuer;
 mod head;
 mod identity;
@@ -34,6 +35,7 @@ fn _doorward(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<asgi::Credentials>()?;
     module.add_class::<asgi::User>()?;
     module.add_class::<dev_issuer::DevIssuer>()?;
+    module.add_class::<conformance::ConformanceSuite>()?;
     module.add_function(wrap_pyfunction!(asgi::admit, module)?)?;
     module.add_function(wrap_pyfunction!(verify_jws, module)?)?;
     module.add_function(wrap_pyfunction!(inspect, module)?)?;

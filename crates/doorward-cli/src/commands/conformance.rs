@@ -282,7 +282,7 @@ impl<'a> Network<'a> {
         let base = self.target.base.as_deref().unwrap_or_default();
         let mut bases = vec![base, ""];
         bases.dedup();
-        for path in DOCUMENTS {
+        for path in conformance::DOCUMENTS {
             for base in &bases {
                 let url = self.target.url(&format!("{base}{path}"))?;
                 let Ok(answer) = self.fetch(url).await.map_err(|trouble| Failure {
@@ -302,7 +302,7 @@ impl<'a> Network<'a> {
             "there is no OpenAPI document at {}/openapi.json, nor at {} other usual places; name it with --openapi, or \
              the routes with --route",
             self.target.text,
-            DOCUMENTS.len() - 1
+            conformance::DOCUMENTS.len() - 1
         )))
     }
 
@@ -722,23 +722,6 @@ impl From<SuiteError> for Failure {
     }
 }
 
-/// Where frameworks put their documents.
-const DOCUMENTS: [&str; 14] = [
-    "/openapi.json",
-    "/schema/openapi.json",
-    "/api/openapi.json",
-    "/api/schema/",
-    "/schema/",
-    "/schema",
-    "/openapi.yaml",
-    "/openapi.yml",
-    "/docs/openapi.json",
-    "/api-docs/openapi.json",
-    "/v3/api-docs",
-    "/swagger/v1/swagger.json",
-    "/api/docs/openapi.json",
-    "/openapi",
-];
 const DOCUMENT_TYPES: &str =
     "application/vnd.oai.openapi+json, application/json, application/yaml;q=0.8, */*;q=0.1";
 const LARGEST_DOCUMENT: usize = 16 * 1024 * 1024;

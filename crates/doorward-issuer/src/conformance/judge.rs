@@ -42,7 +42,7 @@ pub enum State {
     Fail,
 }
 
-/// Everything about one route, in the order of its probes; what they say together comes last.
+/// Everything about one route: a finding for each attack in the order of the probes, then what they say together.
 pub(super) fn judge(
     route: &Route,
     origin: Option<&str>,
@@ -53,10 +53,19 @@ pub(super) fn judge(
         origin,
         asked,
     };
-    let mut findings: Vec<_> = asked
-        .iter()
-        .map(|(probe, answer)| judge.one(probe, answer))
-        .collect();
+    let mut findings: Vec<Finding> = Vec::new();
+    for (probe, answer) in asked {
+        let finding = judge.one(probe, answer);
+        // One attack may take several requests, as with several keys: the worst of them counts.
+        let known = findings
+            .iter_mut()
+            .find(|known| known.attack == finding.attack);
+        match known {
+            Some(known) if known.state < finding.state => *known = finding,
+            Some(_) => {}
+            None => findings.push(finding),
+        }
+    }
     findings.extend(judge.all());
     findings
 }
@@ -147,7 +156,7 @@ impl Judge<'_> {
                 return by_gravity(
                     probe.attack,
                     "let_in",
-                    format!("{status}: {} was let in", probe.attack.what),
+                    format!("{status}: it accepted {}", probe.attack.what),
                 );
             }
             Class::Refused | Class::TooLarge => return self.refused(probe, class, answer),
@@ -165,7 +174,7 @@ impl Judge<'_> {
                 probe.attack,
                 "believed",
                 format!(
-                    "{status}, where strangers get {refusal}: {} was believed",
+                    "{status}, where strangers get {refusal}: it believed {}",
                     probe.attack.what
                 ),
             );

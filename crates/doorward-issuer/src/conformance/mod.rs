@@ -583,6 +583,23 @@ impl Planner<'_> {
     }
 }
 
+/// Where frameworks put their OpenAPI documents, the most likely place first.
+pub const DOCUMENTS: &[&str] = &[
+    "/openapi.json",
+    "/schema/openapi.json",
+    "/api/openapi.json",
+    "/api/schema/",
+    "/schema/",
+    "/schema",
+    "/openapi.yaml",
+    "/openapi.yml",
+    "/docs/openapi.json",
+    "/api-docs/openapi.json",
+    "/v3/api-docs",
+    "/swagger/v1/swagger.json",
+    "/api/docs/openapi.json",
+    "/openapi",
+];
 const LARGEST_DOCUMENT: usize = 16 * 1024 * 1024;
 /// What is tried in a cookie, too: one token of each way to fail.
 const IN_COOKIES: [&str; 7] = [
