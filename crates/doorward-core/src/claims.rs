@@ -377,9 +377,10 @@ impl<'de> Visitor<'de> for NestedSeed {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Nested<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Nested<'de>, A::Error> {
         let mut members = Vec::with_capacity(5);
-        json::members(map, 1, |name, value| {
+        let first = map.next_key()?;
+        json::members(first, map, 1, |name, value| {
             members.push((name.clone(), value));
             Ok(())
         })?;

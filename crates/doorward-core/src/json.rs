@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::OnceLock;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -120,25 +121,61 @@ impl<'de> Visitor<'de> for FieldSeed {
         })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Field<'de>, A::Error> {
-        members(map, self.depth, |_, _| Ok(()))?;
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Field<'de>, A::Error> {
+        let first: Option<Name<'de>> = map.next_key()?;
+        if first.as_ref().is_some_and(|Name(name)| name == NUMBER) && numbers_are_objects() {
+            let Name(text) = map.next_value()?;
+            return match text.parse::<f64>() {
+                Ok(number) if number.is_finite() => Ok(Field::Number(number)),
+                _ => Err(A::Error::custom("a number is out of range")),
+            };
+        }
+        members(first, map, self.depth, |_, _| Ok(()))?;
         Ok(Field::Other("an object"))
     }
 }
 
-/// Walks an object's members, handing each to `each`; refuses a repeated name, and names that other JSON readers treat
+/// How `serde_json` names the one member of a number where its feature `arbitrary_precision` is on.
+const NUMBER: &str = "$serde_json::private::Number";
+
+/// Whether it is on: another crate of the program may have asked for it, and features are shared.
+fn numbers_are_objects() -> bool {
+    struct Probe;
+    impl<'de> Visitor<'de> for Probe {
+        type Value = bool;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a number")
+        }
+        fn visit_f64<E>(self, _: f64) -> Result<bool, E> {
+            Ok(false)
+        }
+        fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<bool, A::Error> {
+            Ok(true)
+        }
+    }
+    static ON: OnceLock<bool> = OnceLock::new();
+    *ON.get_or_init(|| {
+        let mut number = serde_json::Deserializer::from_str("0.5");
+        number.deserialize_any(Probe).unwrap_or(false)
+    })
+}
+
+/// Walks an object's members from the first on, handing each to `each`; refuses a repeated name, and names that other JSON readers treat
 /// as magic and would read differently from us.
 pub(crate) fn members<'de, A: MapAccess<'de>>(
+    first: Option<Name<'de>>,
     mut map: A,
     depth: u8,
     mut each: impl FnMut(&Cow<'de, str>, Field<'de>) -> Result<(), A::Error>,
 ) -> Result<(), A::Error> {
     let inner = deeper(depth)?;
     let mut names = Names::default();
-    while let Some(Name(name)) = map.next_key()? {
+    let mut next = first;
+    while let Some(Name(name)) = next {
         let value = map.next_value_seed(inner)?;
         each(&name, value)?;
         names.insert(name)?;
+        next = map.next_key()?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! JSON Web Keys and key sets, parsed once into ready verifiers (RFC 7517, RFC 7518 §6, RFC 8037 §2).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::Deserializer as _;
@@ -16,6 +16,7 @@ use crate::spelling::{self, EcCurve, Material, Spelled, SpellingError};
 /// `crv` bind the family, and `alg`, `use` and `key_ops` narrow it.
 pub struct Jwk {
     kid: Option<String>,
+    fingerprint: [u8; 32],
     verifiers: Vec<(Algorithm, VerifyingKey)>,
 }
 
@@ -75,7 +76,11 @@ impl Jwk {
             .iter()
             .map(|algorithm| Ok((algorithm, VerifyingKey::new(algorithm, material)?)))
             .collect::<Result<_, &'static str>>()?;
-        Ok(Self { kid, verifiers })
+        Ok(Self {
+            kid,
+            fingerprint: material.fingerprint(),
+            verifiers,
+        })
     }
 }
 
@@ -158,6 +163,7 @@ impl JwkSet {
                 }
             }
         }
+        set.drop_repeated();
         set.index();
         if set.without_kid.len() > crate::jws::MAX_KEYS_TRIED {
             return Err(KeyError(format!(
@@ -235,6 +241,13 @@ impl JwkSet {
             fingerprint: [0; 32],
             generation: 0,
         }
+    }
+
+    /// Leaves out what was given twice: the same key under the same name, as when a PEM stands in two settings.
+    fn drop_repeated(&mut self) {
+        let mut seen = HashSet::new();
+        self.keys
+            .retain(|key| seen.insert((key.kid.clone(), key.fingerprint)));
     }
 
     /// Builds the look-ups. Two keys of one `kid` are ambiguous, and neither is used (RFC 7517 §4.5).

@@ -241,9 +241,10 @@ impl<'de> Visitor<'de> for HeaderVisitor {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawHeader<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawHeader<'de>, A::Error> {
         let mut header = RawHeader::default();
-        json::members(map, 0, |name, value| {
+        let first = map.next_key()?;
+        json::members(first, map, 0, |name, value| {
             match &**name {
                 "alg" => header.alg = value,
                 "kid" => header.kid = value,

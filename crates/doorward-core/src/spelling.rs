@@ -20,6 +20,19 @@ pub(crate) enum Material {
     Ed25519([u8; 32]),
 }
 
+impl Material {
+    /// The same for the same key, however it was spelled.
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
+        let parts: Vec<&[u8]> = match self {
+            Self::Rsa { n, e } => vec![b"RSA", n, e],
+            Self::Ec { x, y, .. } => vec![b"EC", x, y],
+            Self::Ed25519(key) => vec![b"OKP", key],
+        };
+        // No part has a zero byte before it that is not its own, and lengths tell curves apart.
+        crate::crypto::sha256(&parts.join(&0u8))
+    }
+}
+
 /// The curves a token may be signed on (RFC 7518 §3.4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum EcCurve {
@@ -40,7 +53,8 @@ pub(crate) enum Spelled {
 /// DER, base64 of either, and JSON.
 ///
 /// Of a certificate only the public key is taken. Nothing else in it is looked at: not its dates, its issuer, its
-/// signature or its uses. Every certificate of a chain counts as a key, so a chain's upper part must not be given.
+/// signature or its uses. Several certificates in one text are a chain more often than not, and a chain's upper part signs
+/// certificates, not tokens: they are refused, and may be given one by one.
 pub(crate) fn read(input: &[u8]) -> Result<Spelled, SpellingError> {
     if input.len() > MAX_INPUT {
         return Err(SpellingError::TooLong { bytes: input.len() });
@@ -269,7 +283,7 @@ fn pem(text: &str) -> Result<Vec<Material>, SpellingError> {
     if labels(text).any(|label| label.contains("PRIVATE")) {
         return Err(SpellingError::PrivateKey);
     }
-    let mut keys = Vec::new();
+    let (mut keys, mut certificates) = (Vec::new(), 0);
     let mut rest = text;
     while let Some((outside, after)) = rest.split_once("-----BEGIN") {
         if labels(outside).next().is_some() {
@@ -293,6 +307,14 @@ fn pem(text: &str) -> Result<Vec<Material>, SpellingError> {
         if squeezed(label) != squeezed(end) {
             return Err(SpellingError::Pem(
                 "the BEGIN and END lines have different labels",
+            ));
+        }
+        if squeezed(label).ends_with("CERTIFICATE") {
+            certificates += 1;
+        }
+        if certificates > 1 {
+            return Err(SpellingError::Pem(
+                "there are several certificates, probably a chain; give the one that signs tokens, or several as a list",
             ));
         }
         if keys.len() == MAX_KEYS {
@@ -727,6 +749,14 @@ mod tests {
             }
             assert!(keys(der(body)) == [p256()]);
         }
+        let chain = [
+            framed("CERTIFICATE", CERTIFICATE),
+            framed("CERTIFICATE", CERTIFICATE),
+        ]
+        .concat();
+        assert!(
+            matches!(read(chain.as_bytes()), Err(SpellingError::Pem(why)) if why.contains("chain"))
+        );
         let several = [framed("PUBLIC KEY", ED), framed("CERTIFICATE", CERTIFICATE)].concat();
         assert!(keys(several.replace('\n', "")) == [keys(ED).remove(0), p256()]);
     }

@@ -13,6 +13,7 @@ use doorward_core::{
     DEFAULT_MAX_TOKEN_BYTES, Decoder, Issuer, IssuerName, IssuerTemplate, JwkSet, KeySource,
     KindSet, Secret, Settings, SharedSecret, TENANT, Tenants, TokenKind, Verifier,
 };
+use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use crate::fetch::{KeysUrl, trusted_url};
@@ -78,7 +79,7 @@ pub struct IssuerConfig {
     /// A bearer secret the JWK set's source wants to see.
     pub jwks_bearer: Option<SecretText>,
     /// Header fields the JWK set's source wants to see.
-    pub jwks_headers: Option<BTreeMap<String, String>>,
+    pub jwks_headers: Option<BTreeMap<String, SecretText>>,
     /// Finds the key set by the issuer's metadata document. Default if no keys are given.
     pub discover: Option<bool>,
     /// Fetches keys by plain http, even from other machines. Whoever sits on the way can then sign tokens.
@@ -392,6 +393,12 @@ impl Config {
             issuers.push(issuer);
             sources.push(source);
         }
+        if self.max_token_bytes == Some(0) {
+            return Err(ConfigError::new(
+                "max_token_bytes",
+                "is 0, so every token would be refused",
+            ));
+        }
         let settings = Settings {
             accepts: accepted,
             allow_pending: self.allow_pending.unwrap_or(false),
@@ -681,12 +688,21 @@ impl IssuerConfig {
     }
 
     fn keys_url(&self, name: &IssuerName) -> Result<KeysUrl, ConfigError> {
+        let mut fields = self.jwks_headers.iter().flatten();
+        let unfit = |(name, value): &(&String, &SecretText)| {
+            HeaderName::try_from(name.as_str()).is_err()
+                || HeaderValue::try_from(value.0.expose()).is_err()
+        };
+        if let Some((name, _)) = fields.find(unfit) {
+            return Err(ConfigError::new(
+                "jwks_headers",
+                format!("{name:?} is no header field, or its value has letters that no field has"),
+            ));
+        }
         let bearer = self.jwks_bearer.as_ref().map(|secret| secret.0.clone());
-        let headers = self
-            .jwks_headers
-            .clone()
-            .unwrap_or_default()
-            .into_iter()
+        let headers = self.jwks_headers.iter().flatten();
+        let headers = headers
+            .map(|(name, value)| (name.clone(), value.0.clone()))
             .collect();
         let plain_http = self.insecure_plain_http.unwrap_or(false);
         match (&self.jwks_url, self.discover, name) {
@@ -960,6 +976,73 @@ mod tests {
         );
         assert!(error(IssuerConfig::new("http://a.example", "api")).contains("https"));
         assert!(error(IssuerConfig::preset("clark")).contains("\"clerk\""));
+    }
+
+    #[test]
+    fn a_key_that_is_given_twice_counts_once() {
+        let twice = IssuerConfig {
+            keys: Some(vec![KEY.to_owned(), format!(" {KEY} ")].into()),
+            ..with_keys()
+        };
+        let resolved = Config::new([twice]).resolve().unwrap();
+        let KeySource::Static(set) = &resolved.verifier.issuers()[0].keys else {
+            panic!("the keys were given");
+        };
+        assert_eq!(set.keys().len(), 1);
+        assert!(set.skipped().is_empty());
+    }
+
+    #[test]
+    fn header_fields_are_checked_and_their_values_are_secrets() {
+        let with = |name: &str, value: &str| IssuerConfig {
+            jwks_url: Some("https://a.example/jwks".to_owned()),
+            jwks_headers: Some([(name.to_owned(), value.to_owned().into())].into()),
+            ..IssuerConfig::new("https://a.example", "api")
+        };
+        assert!(error(with("a b", "x")).contains("jwks_headers"));
+        assert!(error(with("x-key", "a\nb")).contains("jwks_headers"));
+        let good = with("x-key", "planted-secret");
+        assert!(!format!("{good:?}").contains("planted"));
+        assert!(Config::new([good]).resolve().is_ok());
+    }
+
+    #[test]
+    fn one_issuer_may_be_written_flat() {
+        let flat = r#"{"issuer": "https://a.example", "audience": "api", "explain": true}"#;
+        let config = Config::from_json(flat).unwrap();
+        assert_eq!(config.explain, Some(true));
+        assert_eq!(config.issuers[0].audience, Some("api".into()));
+        let nested = r#"{"issuer": [{"issuer": "https://a.example", "audiance": "api"}]}"#;
+        let error = Config::from_json(nested).unwrap_err().to_string();
+        assert!(error.contains("audience"), "{error}");
+        assert!(
+            Config::from_json(r#"{"max_token_bytes": 0}"#)
+                .unwrap()
+                .resolve()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn what_is_accepted_of_one_issuer_is_not_accepted_of_another() {
+        let config = Config::from_json(
+            r#"{"issuer": [
+                {"preset": "clerk", "publishable_key": "pk_test_Y2xlcmsuY2xlcmsuZGV2JA"},
+                {"preset": "auth0", "domain": "a.auth0.com", "audience": "api"},
+                {"preset": "okta", "domain": "a.okta.com", "audience": "api", "accepts": "m2m_token"}
+            ]}"#,
+        );
+        let resolved = config.unwrap().resolve().unwrap();
+        let kinds: Vec<String> = resolved
+            .verifier
+            .issuers()
+            .iter()
+            .map(|issuer| issuer.token_types.to_string())
+            .collect();
+        assert_eq!(
+            kinds,
+            ["session_token", "session_token, oauth_token", "m2m_token"]
+        );
     }
 
     #[test]

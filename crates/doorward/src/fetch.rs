@@ -23,7 +23,7 @@ pub struct KeysUrl {
     /// A bearer secret that the source wants to see.
     pub bearer: Option<Secret>,
     /// Further header fields that the source wants to see.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Secret)>,
     /// Whether plain http will do, even to another machine.
     pub plain_http: bool,
 }
@@ -282,7 +282,7 @@ impl Session<'_> {
             request = request.header(AUTHORIZATION, format!("Bearer {}", secret.expose()));
         }
         for (name, value) in &self.source.headers {
-            request = request.header(name, value);
+            request = request.header(name, value.expose());
         }
         let mut response = request.send().await.map_err(|error| broken(&error))?;
         let status = response.status();

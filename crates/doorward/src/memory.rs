@@ -305,7 +305,10 @@ impl KeySlot {
             return winner.clone();
         }
         let slot = Arc::clone(self);
-        let landing = Landing(ticket.clone());
+        let landing = Landing {
+            ticket: ticket.clone(),
+            slot: Arc::clone(self),
+        };
         let thread = std::thread::Builder::new()
             .name("doorward-keys".to_owned())
             .spawn(move || {
@@ -457,11 +460,23 @@ impl fmt::Debug for KeySlot {
 }
 
 /// Lands the ticket even if the fetching thread panics, so that nobody waits in vain.
-struct Landing(Ticket);
+struct Landing {
+    ticket: Ticket,
+    slot: Arc<KeySlot>,
+}
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        self.0.land();
+        if std::thread::panicking() {
+            self.slot.note(
+                Err(FetchError::Unusable {
+                    url: self.slot.source.url.clone(),
+                    why: "reading it failed in a way that is a mistake of ours".to_owned(),
+                }),
+                None,
+            );
+        }
+        self.ticket.land();
     }
 }
 

@@ -26,8 +26,8 @@ pub(crate) struct Arguments {
     /// The audience
     #[arg(long)]
     aud: Option<String>,
-    /// Seconds until it expires
-    #[arg(long)]
+    /// Seconds until it expires; negative for one that has expired
+    #[arg(long, allow_negative_numbers = true)]
     ttl: Option<i64>,
     /// The active organization's id
     #[arg(long)]
