@@ -231,8 +231,7 @@ class Extension(Generic[AppT, BlueprintT]):
                 'requires(permission="org:posts:delete")'
             )
         wrapper = self._wrapped(view, demand)
-        # functools.wraps copied what is said about the view.
-        vars(wrapper).pop(_MARK, None)
+        # functools.wraps copied what was demanded of the view elsewhere.
         setattr(wrapper, _ABOVE, ())
         if demand.optional:
             setattr(wrapper, _MARK, wrapper)

@@ -50,7 +50,8 @@ class Doorward(Extension[Flask, Blueprint]):
         @app.before_request
         def before() -> None:  # pyright: ignore[reportUnusedFunction]
             http = _request()
-            # An application context may outlive a request (tests push one), and so may its `g`.
+            # Another application may have handed its environ on. An application context may
+            # outlive a request (tests push one), and so may its `g`.
             http.environ[CALLER] = None
             vars(_g()).update(NOBODY)
             for demand in state.asks(None, http):

@@ -78,7 +78,8 @@ class Doorward(Extension[Quart, Blueprint]):
     def _install(self, app: Quart, state: State) -> None:
         async def before() -> None:
             connection = _connection()
-            # An application context may outlive a request (tests push one), and so may its `g`.
+            # Another application may have handed its scope on. An application context may
+            # outlive a request (tests push one), and so may its `g`.
             _scope(connection)[CALLER] = None
             vars(_g()).update(NOBODY)
             for demand in state.asks(None, connection):

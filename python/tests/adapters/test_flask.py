@@ -13,7 +13,7 @@ from functools import partial, wraps
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, current_app, g, jsonify, request
+from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 from flask.testing import FlaskClient
 from flask.views import MethodView, View
 from support import ISSUER, NOW, PARTY, Clock, Signer, bearer, session_claims
@@ -273,6 +273,19 @@ def test_between_other_decorators(
         assert_refused(client.get(path), 401, "credentials_missing")
 
 
+def test_guarded_one_way_here_and_another_way_there(
+    app: Flask, door: Doorward, client: FlaskClient, user: dict[str, str], member: dict[str, str]
+) -> None:
+    view = page()
+    app.add_url_rule("/admin", "admin", door.requires(role="admin")(view))
+    app.add_url_rule("/required", "required", door.required(view))
+    app.add_url_rule("/optional", "optional", door.optional(view))
+    assert client.get("/admin", headers=user).status_code == 200
+    assert client.get("/admin", headers=member).status_code == 403
+    assert client.get("/required", headers=member).status_code == 200
+    assert client.get("/optional").status_code == 200
+
+
 def test_class_based_views(
     app: Flask, door: Doorward, client: FlaskClient, user: dict[str, str], member: dict[str, str]
 ) -> None:
@@ -395,6 +408,22 @@ def test_nobody_is_left_over_from_an_earlier_request(
         assert client.get("/required", headers=user).get_json() == {"user": "user_1"}
         assert client.get("/open").get_json() == {"user": None, "signed_in": False}
         assert_refused(client.get("/required"), 401, "credentials_missing")
+
+
+def test_nobody_is_left_over_from_another_application(
+    app: Flask, door: Doorward, client: FlaskClient, counting: Counting, user: dict[str, str]
+) -> None:
+    """Which hands its environ on."""
+    inner = Flask(__name__)
+    Doorward(inner, counting)
+    inner.add_url_rule("/", "index", page())
+
+    @app.get("/")
+    @door.required
+    def index() -> Response:
+        return Response.from_app(inner.wsgi_app, request.environ)
+
+    assert client.get("/", headers=user).get_json() == {"user": None}
 
 
 def test_the_caller_of_a_forbidden_request_is_known(
@@ -711,10 +740,12 @@ def test_a_rule_that_flask_did_not_make(app: Flask, counting: Counting) -> None:
 def test_a_policy_for_all_views(
     app: Flask, counting: Counting, user: dict[str, str], member: dict[str, str]
 ) -> None:
-    Doorward(app, counting, protect=True, policy=Policy(role="admin"))
+    door = Doorward(app, counting, protect=True, policy=Policy(role="admin"))
     app.add_url_rule("/", "index", page())
-    assert app.test_client().get("/", headers=user).status_code == 200
-    assert_refused(app.test_client().get("/", headers=member), 403, "role_required")
+    app.add_url_rule("/required", "required", door.required(page()))
+    for path in ("/", "/required"):
+        assert app.test_client().get(path, headers=user).status_code == 200
+        assert_refused(app.test_client().get(path, headers=member), 403, "role_required")
 
 
 def test_a_view_put_in_the_place_of_a_public_one_is_not_public(
