@@ -231,6 +231,8 @@ class Session:
 
     def watch(self) -> None:
         """Ends the connection when its credentials' time is up."""
+        if _current_task() is None:
+            raise RuntimeError("to close at expiry takes asyncio; this server runs on another loop")
         if self._timer is None and self._asking is None:
             self._arm()
 
@@ -261,13 +263,11 @@ class Session:
             await asyncio.wait((asking,))
 
     async def _go_on(self, found: Identity | Rejection, fields: list[tuple[bytes, bytes]]) -> None:
-        if self.ended:
-            return
         if isinstance(found, Rejection):
             await self._end(CLOSE_CODES.get(found.status, 1008), found.reason.value)
         elif (found.issuer, found.subject) != (self.identity.issuer, self.identity.subject):
             await self._end(4403, "another_caller")
-        else:
+        elif self.ended is None:
             self.identity, self._headers = found, fields
             if self._timer is not None:
                 self._disarm()
@@ -275,8 +275,9 @@ class Session:
 
     async def _next(self) -> Message | None:
         """The next message, or nothing if the end comes first."""
-        task = asyncio.current_task()
-        assert task is not None
+        task = _current_task()
+        if task is None:
+            return await self._receive()
         self._receiving.add(task)
         try:
             return await self._receive()
@@ -321,6 +322,8 @@ class Session:
             self._arm()
 
     async def _end(self, code: int, reason: str) -> None:
+        if self.ended:
+            return
         self.ended = code, reason
         self._disarm()
         interrupted, self._receiving = self._receiving, set()
@@ -335,6 +338,14 @@ class Session:
         except (OSError, RuntimeError):
             # The client, or the application, was faster.
             _logger.debug("closed already", exc_info=True)
+
+
+def _current_task() -> asyncio.Task[Any] | None:
+    """The task that can be interrupted; there is none on trio."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
 
 
 #: How a connection ends for a refusal of that status. 4000 and up are for applications (RFC 6455

@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import Depends, FastAPI
 
 from doorward import Authenticator, Identity
-from doorward.fastapi import Guard
+from doorward.fastapi import Guard, install
 
 auth = Authenticator.from_env()
 guard = Guard(auth)
@@ -26,7 +26,8 @@ Visitor = Annotated[Identity | None, Depends(guard.optional)]
 PostDeleter = Annotated[Identity, Depends(guard.requires(permission="org:posts:delete"))]
 Admin = Annotated[Identity, Depends(guard.requires(role="org:admin"))]
 
-app = FastAPI(title="Doorward example")
+app = FastAPI(title="Doorward example", lifespan=guard.lifespan)
+install(app, guard)
 
 
 @app.get("/public")

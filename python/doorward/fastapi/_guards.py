@@ -21,7 +21,7 @@ from doorward._websocket import Places
 from ._door import DESCRIPTION, Door, T_co
 from ._openapi import responses
 from ._overrides import answer
-from ._paths import InPath, OrganizationBy
+from ._paths import InPath, OrganizationBy, organization_in_path, user_in_path
 from ._refusals import refusal
 from ._sockets import WebSocketGuard
 from ._warm_up import warm_up
@@ -133,7 +133,7 @@ class Guard(Door[T_co]):
         and says nothing about the user in the path: demand an organization, or a scope, that only
         your own people have.
         """
-        return self._in_path(InPath(parameter, "user", unless))
+        return self._in_path(user_in_path(parameter, unless))
 
     def organization_in_path(
         self, parameter: str, *, by: OrganizationBy = "id", unless: Policy | None = None
@@ -142,7 +142,7 @@ class Guard(Door[T_co]):
 
         `by`  whether the path has ids, slugs, or either. `unless` is as for `user_in_path`.
         """
-        return self._in_path(InPath(parameter, by, unless))
+        return self._in_path(organization_in_path(parameter, by, unless))
 
     def websocket(
         self,

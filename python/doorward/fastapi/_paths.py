@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from starlette.requests import HTTPConnection, Request
 
 from doorward._authenticator import Authenticator
 from doorward._doorward import Identity, Policy
 from doorward._rejection import Rejection
-from doorward._verdict import VERDICT, permitted
+from doorward._verdict import VERDICT, permitted, verdict
 
 from ._refusals import refusal
 
-__all__ = ["InPath", "OrganizationBy", "verify_user_access"]
+__all__ = [
+    "InPath",
+    "OrganizationBy",
+    "organization_in_path",
+    "user_in_path",
+    "verify_user_access",
+]
 
 #: By what a path names an organization.
 OrganizationBy = Literal["id", "slug", "id_or_slug"]
@@ -61,18 +67,39 @@ class InPath(NamedTuple):
         return True
 
 
+def user_in_path(parameter: str, unless: Policy | None) -> InPath:
+    return InPath(parameter, "user", _an_exception(unless))
+
+
+def organization_in_path(parameter: str, by: OrganizationBy, unless: Policy | None) -> InPath:
+    known = get_args(OrganizationBy)
+    if by not in known:
+        raise ValueError(f"by: expected one of {', '.join(known)}, found {by!r}")
+    return InPath(parameter, by, _an_exception(unless))
+
+
+def _an_exception(unless: Policy | None) -> Policy | None:
+    if unless is not None and not isinstance(unless, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"unless: expected a Policy, found {type(unless).__name__}")
+    if unless == Policy():
+        raise ValueError("unless: this policy demands nothing, so it would let everybody in")
+    return unless
+
+
 async def verify_user_access(request: Request, user_id: str) -> str:
     """A dependency for paths of users, behind a guard of the router: yields the id in the path if
     it is the caller's own.
     """
-    auth, _, found = request.scope.get(VERDICT) or (None, None, None)
-    if auth is None:
+    remembered = request.scope.get(VERDICT)
+    if remembered is None:
         raise RuntimeError("verify_user_access: no guard stands in front of this route")
+    auth: Authenticator = remembered[0]
+    found = await verdict(auth, request.scope)
     if isinstance(found, Identity):
-        found = _refused(auth, _BE_THE_USER, found) if found.user_id != user_id else None
-    if found is not None:
-        raise refusal(found, request)
-    return user_id
+        if found.user_id == user_id:
+            return user_id
+        found = _refused(auth, _BE_THE_USER, found)
+    raise refusal(found, request)
 
 
 def _refused(auth: Authenticator, policy: Policy, identity: Identity) -> Rejection:

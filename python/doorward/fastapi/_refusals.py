@@ -83,8 +83,7 @@ def _be_answered(scope: Scope) -> None:
     details must not be, and lets one header of a name through. An application says what handlers it
     has when it starts, so it is looked at when there is something to answer.
     """
-    handlers: dict[Any, Any] | None
-    handlers, _ = scope.get("starlette.exception_handlers") or (None, None)
+    handlers = _handlers(scope)
     if handlers is None or Refused in handlers:
         return
     current = handlers.get(HTTPException, handlers.get(AnyHTTPException))
@@ -92,3 +91,13 @@ def _be_answered(scope: Scope) -> None:
     current = getattr(current, "__func__", current)
     if current is http_exception_handler or current is ExceptionMiddleware.http_exception:
         handlers[Refused] = exception_handler
+
+
+def _handlers(scope: Scope) -> dict[Any, Any] | None:
+    """The handlers by class of exception, where Starlette keeps them."""
+    try:
+        by_class, _ = scope["starlette.exception_handlers"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    known: dict[Any, Any] | None = by_class if hasattr(by_class, "setdefault") else None
+    return known

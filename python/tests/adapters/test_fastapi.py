@@ -13,9 +13,9 @@ from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 from support import ISSUER, NOW, PARTY, Clock, Signer, bearer
 
-from doorward import Authenticator, Identity
+from doorward import Authenticator, Identity, Rejection
 from doorward.asgi import AuthMiddleware
-from doorward.fastapi import Guard, Refused, install, openid
+from doorward.fastapi import Guard, Refused, install, openid, refusal
 from doorward.testing import DevIssuer
 
 
@@ -285,6 +285,16 @@ def test_a_handler_of_the_application_answers_instead(
         return JSONResponse({"own": error.reason}, error.status_code)
 
     assert TestClient(app).get("/").json() == {"own": "credentials_missing"}
+
+
+@pytest.mark.parametrize("unknown", [None, (), [], ([], {}), "handlers"])
+def test_a_framework_that_keeps_its_handlers_elsewhere(unknown: Any) -> None:
+    """Then it answers as it answers every `HTTPException`."""
+    rejection = Rejection("token_expired", 401, [], b'{"detail":"token_expired"}', "", "")
+    request = Request({"type": "http", "starlette.exception_handlers": unknown})
+    error = refusal(rejection, request)
+    assert isinstance(error, Refused)
+    assert error.detail == "token_expired"
 
 
 def test_an_application_can_have_refusals_rendered_all_the_same(keys: Signer, clock: Clock) -> None:

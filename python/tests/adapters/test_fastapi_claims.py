@@ -54,11 +54,14 @@ class PydanticData:
     nick: str | None = None
 
 
-class Typed(typing.TypedDict):
+class Needed(typing.TypedDict):
     sub: str
     level: int
-    favourites: typing_extensions.NotRequired[dict[str, int]]
-    nick: typing_extensions.NotRequired[str]
+
+
+class Typed(Needed, total=False):
+    favourites: dict[str, int]
+    nick: str
 
 
 class TypedElsewhere(typing_extensions.TypedDict):

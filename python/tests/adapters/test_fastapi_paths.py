@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 from support import Signer, bearer
 
 from doorward import Authenticator, Identity, Policy
+from doorward.asgi import AuthMiddleware
 from doorward.fastapi import Guard, verify_user_access
 
 STAFF = Policy(organization="org_staff", role="org:admin")
@@ -153,3 +154,31 @@ def test_the_identity_is_what_comes_out(auth: Authenticator, keys: Signer) -> No
         return caller.subject
 
     assert get(TestClient(app), "/user_1", keys.session()) == "user_1"
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "sentence"),
+    [
+        ({"by": "name"}, ValueError, "by: expected one of id, slug, id_or_slug, found 'name'"),
+        ({"by": "user"}, ValueError, "by: expected one of"),
+        ({"unless": Policy()}, ValueError, "demands nothing, so it would let everybody in"),
+        ({"unless": "org:admin"}, TypeError, "unless: expected a Policy, found str"),
+    ],
+)
+def test_mistakes(
+    auth: Authenticator, options: dict[str, Any], kind: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(kind, match=sentence):
+        Guard(auth).organization_in_path("org", **options)
+
+
+def test_function_style_goes_by_the_headers_it_sees(auth: Authenticator, keys: Signer) -> None:
+    app = FastAPI()
+    app.get("/{user_id}", dependencies=[Depends(verify_user_access)])(lambda: "in")
+
+    async def strip(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "headers": []}, receive, send)
+
+    client = TestClient(AuthMiddleware(strip, auth))
+    answer = client.get("/user_1", headers=bearer(keys.session()))
+    assert answer.json() == {"detail": "credentials_missing"}

@@ -11,6 +11,7 @@ import weakref
 from typing import Annotated, Any
 
 import pytest
+import trio
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from fastapi.security import SecurityScopes
 from fastapi.testclient import TestClient
@@ -432,6 +433,33 @@ async def test_an_application_that_closes_is_not_watched_any_longer(
     await asyncio.sleep(0.05)
     assert wire.outgoing == [{"type": "websocket.close", "code": 1000}]
     await session.stop()
+
+
+def test_on_another_event_loop(auth: Authenticator, keys: Signer) -> None:
+    async def serve() -> None:
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return {"type": "websocket.receive", "text": "hello"}
+
+        async def send(message: Any) -> None:
+            sent.append(message["type"])
+
+        judged = scope_of(("authorization", f"Bearer {keys.session()}"))
+        identity = await verdict(auth, judged)
+        assert isinstance(identity, Identity)
+        session = Session(auth, judged, identity, receive, send)
+        await session.send({"type": "websocket.accept"})
+        assert (await session.receive())["text"] == "hello"
+        with pytest.raises(RuntimeError, match="takes asyncio"):
+            session.watch()
+        with pytest.raises(ConnectionAbortedError):
+            await session.renew("junk")
+        assert (await session.receive())["code"] == 4401
+        assert sent == ["websocket.accept", "websocket.close"]
+        await session.stop()
+
+    trio.run(serve)
 
 
 @pytest.mark.parametrize(
