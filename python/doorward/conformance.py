@@ -16,6 +16,7 @@ import os
 import re
 import ssl
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from copy import copy
@@ -248,20 +249,23 @@ class _Silence(Exception):
 
 def _ask(suite: ConformanceSuite, reached: _Reached) -> None:
     routes = suite.routes()
-    silences: dict[int, int] = {}
+    silences: Counter[int] = Counter()
     refused = 0
+    patience = _Patience()
     for index, (method, target, headers, body) in enumerate(suite.requests()):
-        if silences.get(routes[index], 0) >= _MOST_SILENCES:
-            why = "the route gave no answer before, so it was not asked again"
-            suite.silent(index, why)
+        if silences[routes[index]] >= _MOST_SILENCES:
+            suite.silent(index, "the route gave no answer before, so it was not asked again")
+            continue
+        if sum(silences.values()) >= _MOST_SILENCES_IN_ALL:
+            suite.silent(index, "too many requests went unanswered, so it was not asked")
             continue
         try:
-            answer = _persist(reached, method, target, headers, body)
+            answer = _persist(reached, method, target, headers, body, patience)
         except _Silence as silence:
-            silences[routes[index]] = silences.get(routes[index], 0) + 1
+            silences[routes[index]] += 1
             refused = refused + 1 if silence.refused else 0
             if refused >= _MOST_REFUSALS:
-                raise ConnectionError(f"there is no API at {reached.name}") from None
+                raise ConnectionError(f"there is no API at {reached.name}: {silence}") from None
             suite.silent(index, str(silence))
         except Exception as error:
             # A test client hands on what the application raises. Its text may have a token in it.
@@ -271,12 +275,27 @@ def _ask(suite: ConformanceSuite, reached: _Reached) -> None:
             suite.answered(index, answer.status, answer.headers)
 
 
+class _Patience:
+    """How many seconds all requests together may wait because they were asked to."""
+
+    def __init__(self) -> None:
+        self.left = 60
+
+    def spend(self, seconds: int) -> bool:
+        """Waits, if there is enough left. Who asks to be asked at once is not asked for ever."""
+        self.left -= max(seconds, 1)
+        if self.left >= 0:
+            time.sleep(seconds)
+        return self.left >= 0
+
+
 def _persist(
     reached: _Reached,
     method: str,
     target: str,
     headers: list[tuple[str, str]],
     body: str | None,
+    patience: _Patience,
 ) -> _Response:
     """Sends one probe; waits where that is asked for, and follows where the engine lets it."""
     octets = None if body is None else body.encode()
@@ -284,9 +303,8 @@ def _persist(
     while True:
         answer = reached.send(method, target, headers, octets)
         seconds = ConformanceSuite.retry_after(answer.status, answer.field("retry-after"), tries)
-        if seconds is not None:
+        if seconds is not None and patience.spend(seconds):
             tries += 1
-            time.sleep(seconds)
             continue
         location = answer.field("location")
         if location is not None and hops < _MOST_HOPS:
@@ -530,7 +548,9 @@ class _Client:
         self._app = app
 
     def routes(self) -> dict[str, Any]:
-        return _found(self) if self._app is None else _routes_of(self._app)
+        found = None if self._app is None else _routes_of(self._app)
+        # An application inside another, as in a middleware, is asked for its document.
+        return _found(self) if found is None else found
 
     def send(
         self,
@@ -601,7 +621,7 @@ class _Flask:
         self._client = app.test_client(use_cookies=False)
 
     def routes(self) -> dict[str, Any]:
-        return _routes_of(self._app)
+        return {"routes": list(_of_url_map(self._app.url_map))}
 
     def send(
         self,
@@ -711,19 +731,17 @@ _WAYS: tuple[_Way, ...] = (
 # Routes of applications.
 
 
-def _routes_of(app: Any) -> dict[str, Any]:
+def _routes_of(app: Any) -> dict[str, Any] | None:
     """The routes of an application: from its document if it can make one, else from its table."""
     if callable(getattr(app, "openapi", None)):
         return {"openapi": app.openapi()}
-    if hasattr(app, "url_map"):
-        return {"routes": list(_of_url_map(app.url_map))}
     if hasattr(app, "asgi_handler"):
         if app.openapi_config is None:
             raise ConfigError("the application makes no OpenAPI document; give its `routes`")
         return {"openapi": app.openapi_schema.to_schema()}
     if hasattr(app, "routes"):
         return {"routes": list(_of_starlette(app.routes, ""))}
-    raise ConfigError(f"{_name(app)} has no document and no table; give `openapi` or `routes`")
+    return None
 
 
 def _of_url_map(url_map: Any) -> Iterator[dict[str, Any]]:
@@ -814,6 +832,8 @@ _LARGEST_DOCUMENT = 16 * 1024 * 1024
 _SMALL_BODY = 64 * 1024
 #: Requests to one route that may wait in vain.
 _MOST_SILENCES = 3
+#: Requests that may wait in vain.
+_MOST_SILENCES_IN_ALL = 30
 #: Connections refused in a row after which there is no API.
 _MOST_REFUSALS = 3
 #: Redirects that one request follows.

@@ -303,6 +303,33 @@ def test_a_test_client_is_used_and_left_as_it_was(issuer: DevIssuer, auth: Authe
     assert client.cookies.get("seen") == "yes"
 
 
+def test_an_application_in_a_middleware_is_asked_for_its_document(
+    issuer: DevIssuer, auth: Authenticator
+) -> None:
+    inner = sound(auth)
+
+    async def outer(scope: Any, receive: Any, send: Any) -> None:
+        await inner(scope, receive, send)
+
+    check(TestClient(outer), issuer=issuer, optional="/hello", strict=True).assert_passed()
+
+
+def test_an_api_that_always_asks_to_wait_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("doorward.conformance.time.sleep", waits.append)
+    app = FastAPI()
+
+    @app.get("/{path:path}")
+    def limited(path: str) -> Response:
+        return Response(status_code=429, headers={"Retry-After": "86400"})
+
+    report = check(TestClient(app), routes=["/a", "/b"])
+    assert odd(report, "GET /a")["route"] == "unproven"
+    assert waits == [5] * 12
+
+
 def test_a_client_that_is_signed_in_is_refused(issuer: DevIssuer, auth: Authenticator) -> None:
     client = TestClient(sound(auth), headers={"Authorization": f"Bearer {issuer.mint()}"})
     with pytest.raises(ConfigError, match="not signed in"):
@@ -551,6 +578,9 @@ def test_nobody_there_is_a_connection_error() -> None:
         ({"mint": {}}, "issuer"),
         ({"max_probes": 3}, "at most 3"),
         ({"headers": {"Cookie": "a=b"}}, "would hide"),
+        ({"headers": {"X-Tenant": "a\nb"}}, "does not allow"),
+        ({"headers": {"X-Tenant": "caf\N{LATIN SMALL LETTER E WITH ACUTE}"}}, "does not allow"),
+        ({"token": "Bearer a.b.c"}, "without its scheme"),
         ({"routes": ["me"]}, "begins with '/'"),
         ({"openapi": {"swagger": "2.0"}}, "OpenAPI 3"),
     ],

@@ -17,7 +17,7 @@ use axum::{Json, Router};
 use doorward::axum::{AuthLayer, Identity};
 use doorward::core::jws;
 use doorward::{Authenticator, Config, IssuerConfig};
-use doorward_issuer::{DevIssuer, Mint, Served, SigningAlgorithm};
+use doorward_issuer::{DevIssuer, Fault, Mint, Served, SigningAlgorithm};
 use serde_json::{Value, json};
 
 /// An issuer that runs until the test ends, and an authenticator that trusts it.
@@ -486,6 +486,44 @@ fn slow_moved_and_limited_routes_are_bounded() {
     );
     assert_eq!(found(&report, "GET /items", "fail"), []);
     assert_eq!(found(&report, "GET /limited", "fail"), []);
+}
+
+#[test]
+fn keys_out_of_reach_are_told_apart() {
+    let issuer = issuer();
+    issuer.issuer.set_fault(Fault::Down);
+    let guard = AuthLayer::required(issuer.auth.clone());
+    let api = serve(Router::new().route("/me", get(caller).layer(guard)));
+    let output = run(&[&api, "--route", "/me", "--dev-issuer", issuer.served.url()]);
+    // The local issuer withholds its keys from everybody, from this command as well.
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    let token = issuer.issuer.mint(&Mint::default()).unwrap();
+    let output = run(&[&api, "--route", "/me", "--token", &token]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert!(text(&output).contains("503: it could not decide"));
+}
+
+#[test]
+fn an_api_that_always_asks_to_wait_is_not_waited_for_for_ever() {
+    let limited = async || (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]);
+    let hits = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&hits);
+    let api = serve(Router::new().fallback(any(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        limited()
+    })));
+    let routes = ["--route", "/a", "--route", "/b", "--route", "/c"];
+    let more = ["--route", "/d", "--route", "/e", "--route", "/f"];
+    let output = run(&[&[api.as_str(), "--json"], &routes[..], &more[..]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    let report = json_of(&output);
+    assert_eq!(
+        found(&report, "GET /a", "fail"),
+        [("unproven".to_owned(), "route".to_owned())]
+    );
+    let planned = report["summary"]["probes"].as_u64().unwrap();
+    let sent = u64::try_from(hits.load(Ordering::Relaxed)).unwrap();
+    assert_eq!(sent, planned + 60);
 }
 
 #[test]

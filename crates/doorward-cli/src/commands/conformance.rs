@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use doorward_issuer::conformance::{
-    self, Access, Answer, Probe, Report, RouteSpec, Settings, Suite, SuiteError, Tone,
+    self, Access, Answer, Probe, Report, RouteSpec, Settings, State, Suite, SuiteError, Tone,
 };
 use reqwest::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
@@ -144,8 +145,14 @@ pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Fail
         let progress = Progress::new(suite.probes().len(), format != Format::Json);
         let report = network.ask(suite, progress).await?;
         deliver(&report, format, arguments.output.as_deref())?;
+        let mut failures = report
+            .findings
+            .iter()
+            .filter(|finding| finding.state == State::Fail);
         Ok(if report.passed {
             ExitCode::SUCCESS
+        } else if report.summary.failures > 0 && failures.all(|f| f.code == "unavailable") {
+            ExitCode::from(UNAVAILABLE)
         } else {
             ExitCode::FAILURE
         })
@@ -414,6 +421,7 @@ impl<'a> Network<'a> {
             .collect::<Result<Vec<_>, _>>()?;
         let places = Arc::new(Semaphore::new(usize::from(self.arguments.concurrency)));
         let (mut tasks, mut waiting) = (JoinSet::new(), requests.into_iter().enumerate());
+        let patience = Arc::new(AtomicU64::new(PATIENCE));
         let mut silences = vec![0_usize; suite.routes().len()];
         let (mut unreachable, mut answered) = (0, 0);
         loop {
@@ -423,16 +431,23 @@ impl<'a> Network<'a> {
                     break;
                 };
                 let route = suite.probes()[index].route;
-                if silences[route] >= MOST_SILENCES {
-                    let why = "the route gave no answer before, so it was not asked again";
+                let why = if silences[route] >= MOST_SILENCES {
+                    Some("the route gave no answer before, so it was not asked again")
+                } else if silences.iter().sum::<usize>() >= MOST_SILENCES_IN_ALL {
+                    Some("too many requests went unanswered, so it was not asked")
+                } else {
+                    None
+                };
+                if let Some(why) = why {
                     suite.record(index, Answer::Silence(why.to_owned()));
                     progress.step();
                     continue;
                 }
                 let (places, client) = (Arc::clone(&places), self.client.clone());
+                let patience = Arc::clone(&patience);
                 tasks.spawn(async move {
                     let _place = places.acquire_owned().await;
-                    (index, send(&client, request).await)
+                    (index, send(&client, request, &patience).await)
                 });
             }
             let Some(done) = tasks.join_next().await else {
@@ -516,7 +531,13 @@ struct Trouble {
 }
 
 /// Sends a probe. Waits where the API asks for it, and follows a redirect to the same path of the same origin.
-async fn send(client: &Client, prepared: Prepared) -> Result<Answer, Trouble> {
+///
+/// `patience` is how many seconds all requests together may still wait.
+async fn send(
+    client: &Client,
+    prepared: Prepared,
+    patience: &AtomicU64,
+) -> Result<Answer, Trouble> {
     let (mut url, mut target) = (prepared.url, prepared.target);
     let (mut tries, mut hops) = (0, 0);
     loop {
@@ -536,9 +557,8 @@ async fn send(client: &Client, prepared: Prepared) -> Result<Answer, Trouble> {
             let value = response.headers().get(name)?;
             value.to_str().ok().map(str::to_owned)
         };
-        if let Some(seconds) =
-            conformance::retry_after(status, field(RETRY_AFTER).as_deref(), tries)
-        {
+        let wait = conformance::retry_after(status, field(RETRY_AFTER).as_deref(), tries);
+        if let Some(seconds) = wait.filter(|&seconds| spend(patience, seconds)) {
             tries += 1;
             tokio::time::sleep(Duration::from_secs(seconds)).await;
             continue;
@@ -568,6 +588,16 @@ async fn send(client: &Client, prepared: Prepared) -> Result<Answer, Trouble> {
         }
         return Ok(answer);
     }
+}
+
+/// Takes this many seconds, if they are left. Zero seconds cost one: an API that asks to be asked at once is not asked
+/// for ever.
+fn spend(patience: &AtomicU64, seconds: u64) -> bool {
+    patience
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(seconds.max(1))
+        })
+        .is_ok()
 }
 
 /// What went wrong, without the URL, which may have a token in it.
@@ -730,5 +760,9 @@ const SMALL_BODY: u64 = 64 * 1024;
 const MOST_HOPS: u32 = 3;
 /// Probes of one route that may wait in vain.
 const MOST_SILENCES: usize = 3;
+/// Probes that may wait in vain.
+const MOST_SILENCES_IN_ALL: usize = 30;
+/// Seconds that all probes together may wait because they were asked to.
+const PATIENCE: u64 = 60;
 /// Refused connections in a row after which there is no API.
 const MOST_UNREACHABLE: usize = 4;

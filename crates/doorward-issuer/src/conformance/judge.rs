@@ -43,15 +43,19 @@ pub enum State {
 }
 
 /// Everything about one route: a finding for each attack in the order of the probes, then what they say together.
+///
+/// `forbidden` are the attacks that this API is known to refuse with 403: see [`forbidden`].
 pub(super) fn judge(
     route: &Route,
     origin: Option<&str>,
     asked: &[(&Probe, &Answer)],
+    forbidden: &[&str],
 ) -> Vec<Finding> {
     let judge = Judge {
         route,
         origin,
         asked,
+        forbidden,
     };
     let mut findings: Vec<Finding> = Vec::new();
     for (probe, answer) in asked {
@@ -70,10 +74,24 @@ pub(super) fn judge(
     findings
 }
 
+/// The attacks that got 403 on a route where the good token got in: there 403 is a refusal, in the wrong words, and the
+/// same API means the same by it on routes where the good token is not sent.
+pub(super) fn forbidden(asked: &[(&Probe, &Answer)]) -> Vec<&'static str> {
+    let status = |answer: &Answer| answer.status().unwrap_or_default();
+    let let_in = asked.iter().any(|(probe, answer)| {
+        probe.attack.family == Family::Good && (200..300).contains(&status(answer))
+    });
+    let attacks = asked.iter().filter(|(probe, answer)| {
+        let_in && probe.attack.family == Family::Bad && status(answer) == 403
+    });
+    attacks.map(|(probe, _)| probe.attack.name).collect()
+}
+
 struct Judge<'a> {
     route: &'a Route,
     origin: Option<&'a str>,
     asked: &'a [(&'a Probe, &'a Answer)],
+    forbidden: &'a [&'a str],
 }
 
 impl Judge<'_> {
@@ -165,11 +183,16 @@ impl Judge<'_> {
             _ => {}
         }
         // A refusal in other words, unless strangers are refused in the right ones.
-        let forbids = class == Class::Forbidden && family == Family::Malformed;
+        let forbids = class == Class::Forbidden
+            && (family == Family::Malformed || self.forbidden.contains(&probe.attack.name));
         if let Some(refusal) = self.refusal_of_strangers(probe, answer)
             && family != Family::Absent
             && !forbids
         {
+            // Where the good token got in, this one did not pass for it.
+            if self.good_was_let_in() && !OF_OTHERS.contains(&probe.attack.name) {
+                return OTHER_WORDS.because(format!("{status} instead of 401"));
+            }
             return by_gravity(
                 probe.attack,
                 "believed",
@@ -239,12 +262,8 @@ impl Judge<'_> {
             Class::Malformed => is_bearer_challenge(answer),
             Class::TooLarge | Class::Early | Class::Limited | Class::Moved => false,
         });
-        let good_is_different = self.asked.iter().any(|(probe, answer)| {
-            probe.attack.family == Family::Good
-                && self.class(probe, answer) == Class::LetIn
-                && self.anonymous() != answer.status()
-        });
-        if settled || good_is_different {
+        // `LetIn` of a stranger is settled, so here the good token alone got in.
+        if settled || self.good_was_let_in() {
             return None;
         }
         let (_, answer) = self.asked.first()?;
@@ -292,6 +311,12 @@ impl Judge<'_> {
             .iter()
             .find(|(probe, _)| probe.attack.family == Family::Absent)
             .and_then(|(_, answer)| answer.status())
+    }
+
+    fn good_was_let_in(&self) -> bool {
+        self.asked.iter().any(|(probe, answer)| {
+            probe.attack.family == Family::Good && self.class(probe, answer) == Class::LetIn
+        })
     }
 
     fn class(&self, probe: &Probe, answer: &Answer) -> Class {
@@ -473,6 +498,11 @@ const EARLY: Row = row(
     "before_authentication",
     "Check credentials first: as it is, strangers learn what is there and what is valid.",
 );
+const OTHER_WORDS: Row = row(
+    Warn,
+    "other_words",
+    "Answer 401 with a challenge to every bad token (RFC 6750 §3.1), whatever is wrong with it.",
+);
 const NO_CHALLENGE: Row = row(
     Warn,
     "no_challenge",
@@ -486,6 +516,8 @@ const ERROR_FOR_ABSENT: Row = row(
 
 /// Probes that nobody can take for a good token.
 const STRANGERS: [&str; 2] = ["no_credentials", "junk"];
+/// Tokens of another subject, or of none: whoever believes them may refuse them for that.
+const OF_OTHERS: [&str; 3] = ["payload_changed", "no_sub", "duplicate_claim"];
 
 #[cfg(test)]
 mod tests {
@@ -529,10 +561,15 @@ mod tests {
             .zip(asked)
             .map(|(probe, (_, answer))| (probe, answer))
             .collect();
-        judge(&route(access), Some("http://a.test"), &pairs)
-            .into_iter()
-            .map(|finding| (finding.state, finding.code))
-            .collect()
+        judge(
+            &route(access),
+            Some("http://a.test"),
+            &pairs,
+            &forbidden(&pairs),
+        )
+        .into_iter()
+        .map(|finding| (finding.state, finding.code))
+        .collect()
     }
 
     fn protected(asked: &[(&str, Answer)]) -> Vec<(State, &'static str)> {
@@ -598,6 +635,35 @@ mod tests {
             ("junk", answer(422)),
         ]);
         assert_eq!(found, [OK, (Fail, "believed")]);
+    }
+
+    #[test]
+    fn where_the_good_token_gets_in_another_answer_is_a_refusal() {
+        let asked = [
+            ("no_credentials", 401),
+            ("junk", 401),
+            ("alg_none", 403),
+            ("expired", 404),
+            ("no_sub", 404),
+            ("good_token", 200),
+        ];
+        let found = protected(&asked.map(|(name, status)| (name, answer(status))));
+        assert_eq!(
+            found[2..],
+            [
+                (Warn, "forbidden"),
+                (Warn, "other_words"),
+                (Fail, "believed"),
+                OK
+            ]
+        );
+        // And 403 means the same where the good token is not sent.
+        let probes = ["no_credentials", "junk", "alg_none", "expired"].map(probe);
+        let answers = [401, 401, 403, 403].map(answer);
+        let pairs: Vec<_> = probes.iter().zip(&answers).collect();
+        let found = judge(&route(Access::Protected), None, &pairs, &["alg_none"]);
+        assert_eq!(found[2].code, "forbidden");
+        assert_eq!(found[3].code, "believed");
     }
 
     #[test]
@@ -765,7 +831,7 @@ mod tests {
         route.schemes = vec![super::super::route::Scheme::Other];
         let probe = probe("no_credentials");
         let answer = Answer::response(401, []);
-        let found = judge(&route, None, &[(&probe, &answer)]);
+        let found = judge(&route, None, &[(&probe, &answer)], &[]);
         assert_eq!(found[0].state, Pass);
     }
 }

@@ -127,7 +127,7 @@ impl Suite {
     /// A setting is wrong, no route is left, no route is protected, or there would be too many requests.
     pub fn new(settings: Settings) -> Result<Self, SuiteError> {
         let waived = waived(&settings)?;
-        check_headers(&settings)?;
+        check_fields(&settings)?;
         let (routes, mut skipped) = routes(&settings)?;
         if routes.iter().all(|route| route.access == Access::Public) {
             return Err(SuiteError::new(
@@ -217,17 +217,21 @@ impl Suite {
             .iter()
             .map(|answer| answer.as_ref().unwrap_or(&unasked))
             .collect();
-        let mut findings = Vec::new();
-        for (index, route) in self.routes.iter().enumerate() {
-            let asked: Vec<_> = self
-                .probes
-                .iter()
-                .zip(&answers)
-                .filter(|(probe, _)| probe.route == index)
-                .map(|(probe, answer)| (probe, *answer))
-                .collect();
-            findings.extend(judge::judge(route, self.origin.as_deref(), &asked));
+        let mut by_route: Vec<Vec<_>> = self.routes.iter().map(|_| Vec::new()).collect();
+        for (probe, answer) in self.probes.iter().zip(answers) {
+            by_route[probe.route].push((probe, answer));
         }
+        let forbidden: Vec<_> = by_route
+            .iter()
+            .flat_map(|asked| judge::forbidden(asked))
+            .collect();
+        let origin = self.origin.as_deref();
+        let findings = self
+            .routes
+            .iter()
+            .zip(&by_route)
+            .flat_map(|(route, asked)| judge::judge(route, origin, asked, &forbidden))
+            .collect();
         let routes = self.routes.iter().map(|route| Probed {
             route: report::printable(&route.to_string()),
             access: route.access,
@@ -385,16 +389,45 @@ fn waived(settings: &Settings) -> Result<Vec<&'static str>, SuiteError> {
     }
 }
 
-fn check_headers(settings: &Settings) -> Result<(), SuiteError> {
-    let ours = settings.headers.iter().find(|(name, _)| {
-        ["authorization", "cookie"].contains(&name.to_ascii_lowercase().as_str())
-    });
-    match ours {
-        Some((name, _)) => Err(SuiteError::new(format!(
-            "header {name:?}: credentials on every request would hide what is checked"
-        ))),
-        None => Ok(()),
+/// Whether what goes into the head of every request can, and should (RFC 9110 §5.5).
+fn check_fields(settings: &Settings) -> Result<(), SuiteError> {
+    let is_token = |text: &str| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    };
+    let is_value = |text: &str| text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+    for (name, value) in &settings.headers {
+        if !is_token(name) || !is_value(value) {
+            return Err(SuiteError::new(format!(
+                "header {:?}: the name or the value has letters that HTTP does not allow",
+                report::printable(name)
+            )));
+        }
+        if ["authorization", "cookie"].contains(&name.to_ascii_lowercase().as_str()) {
+            return Err(SuiteError::new(format!(
+                "header {name:?}: credentials on every request would hide what is checked"
+            )));
+        }
     }
+    if settings
+        .cookie
+        .as_deref()
+        .is_some_and(|name| !is_token(name))
+    {
+        return Err(SuiteError::new("cookie: expected its name alone"));
+    }
+    let tokens = settings.token.iter().chain(settings.minted.values());
+    if tokens
+        .into_iter()
+        .any(|token| token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()))
+    {
+        return Err(SuiteError::new(
+            "token: expected the token alone, without white space and without its scheme",
+        ));
+    }
+    Ok(())
 }
 
 fn not_tried(tokens: &Tokens, waived: &[&'static str]) -> Vec<NotTried> {

@@ -140,15 +140,17 @@ impl Route {
 
     /// The path with its parameters filled in, without the query.
     pub(super) fn filled(&self, given: &BTreeMap<String, String>) -> String {
-        let mut path = self.base.clone();
+        let mut path = String::new();
+        literal(&self.base, &mut path);
         let mut rest = self.path.as_str();
         while let Some((before, name, after)) = next_parameter(rest) {
-            path.push_str(before);
+            literal(before, &mut path);
             let value = given.get(name).or_else(|| self.parameters.get(name));
             encode(value.map_or(PLAUSIBLE, String::as_str), &mut path);
             rest = after;
         }
-        path + rest
+        literal(rest, &mut path);
+        path
     }
 }
 
@@ -267,6 +269,16 @@ fn next_parameter(text: &str) -> Option<(&str, &str, &str)> {
     Some((before, name, after))
 }
 
+/// Percent-encodes what cannot stand in a path as it is written: white space, controls, letters beyond ASCII.
+fn literal(text: &str, into: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'!'..=b'~' if !b"\"#<>?`{}".contains(&byte) => into.push(char::from(byte)),
+            _ => into.push_str(&format!("%{byte:02X}")),
+        }
+    }
+}
+
 /// Percent-encodes everything but unreserved letters (RFC 3986 §2.3).
 pub(super) fn encode(text: &str, into: &mut String) {
     for byte in text.bytes() {
@@ -313,6 +325,12 @@ mod tests {
             ("/files/{*rest}", "GET", "/files/{rest}", "/files/1"),
             ("/a/{x}-{y}", "GET", "/a/{x}-{y}", "/a/1-1"),
             ("/a:b", "GET", "/a:b", "/a:b"),
+            (
+                "/caf\u{e9} x?y",
+                "GET",
+                "/caf\u{e9} x?y",
+                "/caf%C3%A9%20x%3Fy",
+            ),
         ] {
             let route = route(text);
             assert_eq!((route.method.as_str(), route.path.as_str()), (method, path));

@@ -248,6 +248,15 @@ fn mistakes_are_answered_before_anything_is_sent() {
             |s| s.headers = vec![("authorization".to_owned(), "x".to_owned())],
             "would hide",
         ),
+        (
+            |s| s.headers = vec![("X-Tenant".to_owned(), "a\r\nb: c".to_owned())],
+            "does not allow",
+        ),
+        (|s| s.cookie = Some("a=b".to_owned()), "its name alone"),
+        (
+            |s| s.token = Some("Bearer a.b.c".to_owned()),
+            "without its scheme",
+        ),
         (|s| s.openapi = Some(json!({"swagger": "2.0"})), "OpenAPI 3"),
         (|s| s.routes[0].method = Some("FETCH".to_owned()), "DELETE"),
     ] {
