@@ -369,8 +369,6 @@ class State:
         memo: MutableMapping[str, Any],
         request: Request,
         namespace: dict[str, Any],
-        *,
-        handshake: bool = False,
     ) -> Refused | CrossOrigin | None:
         """Why a request may not pass, `None` where it may. Notes its caller, also in `g`, whose
         `namespace` this is.
@@ -380,7 +378,7 @@ class State:
                 return None
             return refusal(found, request)
         if memo.get(CALLER) is not found:
-            if self.check_origin and (handshake or request.method not in _SAFE):
+            if self.check_origin and request.method not in _SAFE:
                 crossed = self._crossed(memo, request)
                 if crossed is not None:
                     return crossed

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from asyncio import Task, create_task, sleep
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import wraps
 from inspect import iscoroutinefunction
+from time import time
 from typing import Any, NoReturn, cast
 
 from quart import (
@@ -38,6 +40,7 @@ from ._flask import (
 )
 from ._rejection import Rejection
 from ._verdict import report, verdict
+from ._websocket import CLOSE_CODES, handshake
 
 __all__ = [
     "AuthState",
@@ -70,10 +73,20 @@ class Doorward(Extension[Quart, Blueprint]):
         """
         state, connection = self._state(_app()), _connection()
         try:
-            return await state.auth.authenticate(_scope(connection))
+            return await state.auth.authenticate(_judged(state, connection))
         except Rejection as rejection:
             report(rejection)
             await _refuse(state, refusal(rejection, connection), connection)
+
+    def close_at_expiry(self) -> None:
+        """Closes the current websocket with 4401 when its token's time is up, whatever the view is
+        waiting for.
+        """
+        state, connection = self._state(_app()), _websocket()
+        scope = _scope(connection)
+        identity: Identity | None = scope.get(CALLER)
+        if identity is not None and _TIMER not in scope:
+            scope[_TIMER] = create_task(_expire(state, connection, identity))
 
     def _install(self, app: Quart, state: State) -> None:
         async def before() -> None:
@@ -116,9 +129,8 @@ async def _enter(state: State, demand: Demand, connection: Connection) -> None:
     """Lets a request or a websocket through, or raises its refusal."""
     scope = _scope(connection)
     known = scope.get(CALLER)
-    found = await verdict(state.auth, scope)
-    handshake = scope["type"] == "websocket"
-    refused = state.judge(demand, found, scope, connection, vars(_g()), handshake=handshake)
+    found = await verdict(state.auth, _judged(state, connection))
+    refused = state.judge(demand, found, scope, connection, vars(_g()))
     if authenticated.receivers and known is None and scope.get(CALLER) is not None:
         await authenticated.send_async(state.app, _sync_wrapper=_ensure_async(), identity=found)
     if refused is not None:
@@ -130,15 +142,40 @@ async def _refuse(state: State, refused: Refused | CrossOrigin, connection: Conn
     if rejected.receivers and isinstance(refused, Refused):
         rejection = refused.rejection
         await rejected.send_async(state.app, _sync_wrapper=_ensure_async(), rejection=rejection)
-    scope = _scope(connection)
-    if isinstance(connection, Websocket) and not scope.get(_CLOSED):
-        reason = refused.description or ""
-        if scope.get(_ACCEPTED):
-            await connection.close(4000 + (refused.code or 0), reason)
-        elif "websocket.http.response" not in (scope.get("extensions") or {}):
-            # RFC 6455 §7.4.1: policy violation.
-            await connection.close(1008, reason)
+    if isinstance(connection, Websocket) and isinstance(refused, Refused):
+        scope = _scope(connection)
+        can_answer = "websocket.http.response" in (scope.get("extensions") or {})
+        if scope.get(_ACCEPTED) or not can_answer:
+            await _close(connection, refused.rejection)
     raise refused
+
+
+async def _close(connection: Websocket, rejection: Rejection) -> None:
+    scope = _scope(connection)
+    if not scope.get(_CLOSED):
+        code = CLOSE_CODES.get(rejection.status, _POLICY_VIOLATION)
+        if not scope.get(_ACCEPTED):
+            code = _POLICY_VIOLATION
+        await connection.close(code, rejection.reason.value)
+
+
+async def _expire(state: State, connection: Websocket, identity: Identity) -> None:
+    """Closes a websocket once the engine, which knows its clock and its leeway, says so."""
+    while True:
+        left = identity.expires_at - time()
+        await sleep(min(max(left, _SHORTEST_PAUSE), _LONGEST_PAUSE))
+        try:
+            await state.auth.authenticate(_judged(state, connection))
+        except Rejection as rejection:
+            report(rejection)
+            await _close(connection, rejection)
+            return
+
+
+def _judged(state: State, connection: Connection) -> Scope:
+    """What of a request is judged: not the cookie of a handshake that another site's page makes."""
+    scope = _scope(connection)
+    return handshake(state.auth, scope) if scope["type"] == "websocket" else scope
 
 
 def _ensure_async() -> Any:
@@ -159,15 +196,27 @@ def _watched(app: ASGIApp) -> ASGIApp:
     """Notes in the scope of a websocket when it was accepted and when it was closed."""
 
     async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await app(scope, receive, send)
+            return
+
         async def noting(message: Any) -> None:
             kind = message["type"]
+            if scope.get(_CLOSED):
+                # By a guard. The view learns it from the client's answer.
+                return
             if kind == "websocket.accept":
                 scope[_ACCEPTED] = True
             elif kind == "websocket.close":
                 scope[_CLOSED] = True
             await send(message)
 
-        await app(scope, receive, noting if scope["type"] == "websocket" else send)
+        try:
+            await app(scope, receive, noting)
+        finally:
+            timer: Task[None] | None = scope.get(_TIMER)
+            if timer is not None:
+                timer.cancel()
 
     return watched
 
@@ -177,7 +226,12 @@ def _caller() -> Identity:
     return cast("Identity", _scope(_connection()).get(CALLER))
 
 
-_ACCEPTED, _CLOSED = "doorward.accepted", "doorward.closed"
+#: What the scope of a websocket remembers.
+_ACCEPTED, _CLOSED, _TIMER = "doorward.accepted", "doorward.closed", "doorward.timer"
+#: RFC 6455 §7.4.1.
+_POLICY_VIOLATION = 1008
+#: Seconds between two questions.
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.5, 3600.0
 
 #: The caller of the current request, falsy where there is none. It is never `None` itself:
 #: `Doorward.identity` is.

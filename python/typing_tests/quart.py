@@ -98,3 +98,8 @@ def listen(app: Quart) -> None:
     authenticated.connect(receiver, app)
     rejected.connect(receiver, app)
     app.register_error_handler(Refused, lambda error: ("", 401))
+
+
+async def talk(door: Doorward) -> None:
+    assert_type(await door.recheck(), Identity)
+    door.close_at_expiry()

@@ -482,8 +482,10 @@ async def test_a_websocket_that_another_site_opens(client: QuartClient, keys: Si
     cookie = {"Cookie": f"__session={keys.session()}"}
     async with client.websocket("/ws", headers={**cookie, "Origin": PARTY}) as session:
         assert await session.receive() == "user_1"
-    answer = await refusal(client, "/ws", headers={**cookie, "Origin": EVIL})
-    await assert_refused(answer, 403, "cross_origin")
+    evil = {**cookie, "Origin": EVIL}
+    await assert_refused(await refusal(client, "/ws", headers=evil), 401, "credentials_missing")
+    async with client.websocket("/optional", headers=evil) as session:
+        assert await session.receive() == "None"
     header = {**bearer(keys.session()), "Origin": EVIL}
     async with client.websocket("/ws", headers=header) as session:
         assert await session.receive() == "user_1"
@@ -533,6 +535,36 @@ async def test_a_token_expires_while_the_websocket_is_open(
         with pytest.raises(WebsocketDisconnectError) as closed:
             await session.receive()
         assert closed.value.args == (4401,)
+
+
+async def test_a_websocket_ends_when_its_token_does(app: Quart) -> None:
+    """Although its view waits for something else."""
+    issuer = DevIssuer()
+    door = Doorward(app, Authenticator.clerk(issuer=issuer.issuer, jwt_key=issuer.jwks(), leeway=0))
+    cancelled: list[bool] = []
+
+    @app.websocket("/ws")
+    @door.required
+    async def ws() -> None:
+        door.close_at_expiry()
+        door.close_at_expiry()
+        await websocket.accept()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    client = app.test_client()
+    async with client.websocket("/ws", headers=bearer(issuer.mint(ttl=2))) as session:
+        with pytest.raises(WebsocketDisconnectError) as closed:
+            await asyncio.wait_for(session.receive(), 20)
+    assert closed.value.args == (4401,)
+    assert cancelled == [True]
+    async with client.websocket("/ws", headers=bearer(issuer.mint(ttl=600))):
+        pass
+    names = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}  # type: ignore[union-attr]
+    assert "_expire" not in names
 
 
 async def test_a_right_is_lacking_once_the_websocket_is_open(

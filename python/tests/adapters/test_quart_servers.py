@@ -15,11 +15,12 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from quart import Quart, websocket
 from support import NOW, Clock, Signer, bearer
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from doorward import Authenticator
 from doorward.quart import Doorward, current_identity
+from doorward.testing import DevIssuer
 
 
 def application(auth: Authenticator) -> Quart:
@@ -97,7 +98,7 @@ async def test_websocket_handshake(serving: Serving, auth: Authenticator, keys: 
         evil = {"Cookie": f"__session={keys.session()}", "Origin": "https://evil.example"}
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"ws://{address}/", additional_headers=evil)
-        assert refused.value.response.status_code == 403
+        assert refused.value.response.status_code == 401
 
 
 @pytest.mark.parametrize("serving", SERVERS)
@@ -121,3 +122,37 @@ async def test_a_websocket_is_closed(
                 await session.recv()
         assert closed.value.rcvd is not None
         assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4401, "token_expired")
+
+
+@pytest.mark.parametrize("serving", SERVERS)
+async def test_a_websocket_ends_when_its_token_does(serving: Serving) -> None:
+    issuer = DevIssuer()
+    app = Quart(__name__)
+    door = Doorward(app, Authenticator.clerk(issuer=issuer.issuer, jwt_key=issuer.jwks(), leeway=0))
+    ended = threading.Event()
+
+    @app.websocket("/")
+    @door.required
+    async def feed() -> None:
+        door.close_at_expiry()
+        try:
+            while True:
+                await websocket.send("news")
+                await asyncio.sleep(0.01)
+        finally:
+            ended.set()
+
+    async with serving(app) as address:
+        token = bearer(issuer.mint(ttl=2))
+        async with connect(f"ws://{address}/", additional_headers=token) as session:
+            with pytest.raises(ConnectionClosedError) as closed:
+                await asyncio.wait_for(read(session), 20)
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4401, "token_expired")
+        assert await asyncio.to_thread(ended.wait, 20)
+
+
+async def read(session: ClientConnection) -> None:
+    async for message in session:
+        assert message == "news"
+    raise AssertionError("closed as if nothing were wrong")
