@@ -1,0 +1,18 @@
+"""A Django project for the tests of three adapters, and for the guide.
+
+Django has one configuration per process. `set_up` makes it, once; every test overrides what it is
+about. Logging and the time zone are left as they are, for other tests share the process.
+"""
+
+from __future__ import annotations
+
+import os
+
+import django
+from django.apps import apps
+
+
+def set_up() -> None:
+    if not apps.ready:
+        os.environ["DJANGO_SETTINGS_MODULE"] = "mysite.settings"
+        django.setup()
