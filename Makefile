@@ -40,6 +40,7 @@ test-rust: tools ## Rust: unit, property, vector, fault and end-to-end tests, an
 .PHONY: test-python
 test-python: build ## Python: types, stubs, unit, adapter, fork and end-to-end tests, and the examples in the guides
 	$(VENV)/bin/pyright --stats
+	$(PYTHON) -m mypy
 	$(PYTHON) -m mypy.stubtest doorward._doorward --mypy-config-file pyproject.toml --allowlist python/stubtest-allowlist.txt
 	$(PYTHON) -m pytest
 

@@ -10,6 +10,7 @@ from ._authenticator import Authenticator
 from ._doorward import Credentials, Identity, Pending, Policy, User, admit
 from ._rejection import Rejection
 from ._verdict import VERDICT, first_try, permitted, refused, verdict
+from ._websocket import handshake
 from .observe import verified
 
 __all__ = ["AuthMiddleware", "Credentials", "User"]
@@ -33,6 +34,9 @@ class AuthMiddleware:
                 all the same.
     `policy`    what every identified caller must satisfy besides.
     `on_refusal`  answers refusals in your own way.
+
+    A websocket's session cookie counts only where one of the authorized parties, or this host,
+    opens it: browsers send cookies along from every page in the world.
 
     CORS preflights always pass: they carry no credentials by design. Any other `OPTIONS` is a
     request like every other. Downstream finds the caller in `request.auth.identity`, `request.user`
@@ -73,7 +77,7 @@ class AuthMiddleware:
             await self.app(inner, receive, send)
             return
         found: Identity | Rejection | Pending
-        if self._direct and VERDICT not in scope:
+        if kind == "http" and self._direct and VERDICT not in scope:
             try:
                 admitted = self.auth.admit_nowait(scope)
             except Rejection as rejection:
@@ -87,7 +91,11 @@ class AuthMiddleware:
                 inner, found = dict(scope), admitted
         else:
             inner = dict(scope)
-            found = self.first_try(inner)
+            # A websocket's cookies count only where a page of ours opens it.
+            asked = inner if kind == "http" else handshake(self.auth, inner)
+            found = self.first_try(asked)
+            if isinstance(found, Pending):
+                found = await self.verdict(asked)
         if isinstance(found, Pending):
             found = await self.verdict(inner)
         verdict = self.judge(found)

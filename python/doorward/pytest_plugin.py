@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ._authenticator import Authenticator
+    from .conformance import Report
     from .testing import AsUser, Clock, DevIssuer, Mint, Minter
     from .testing.pool import Pool
 
@@ -83,6 +84,16 @@ def doorward_as_user(request: pytest.FixtureRequest, doorward_mint: Minter) -> I
 
     with AsUser(doorward_mint, _marked(_node(request))) as as_user:
         yield as_user
+
+
+@pytest.fixture
+def doorward_conformance() -> Callable[..., Report]:
+    """Walks an application's routes with bad tokens: `doorward_conformance(app).assert_passed()`. It is
+    `doorward.conformance.check`.
+    """
+    from .conformance import check
+
+    return check
 
 
 def pytest_configure(config: pytest.Config) -> None:
