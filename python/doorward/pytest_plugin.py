@@ -88,7 +88,7 @@ def doorward_as_user(request: pytest.FixtureRequest, doorward_mint: Minter) -> I
 
 @pytest.fixture
 def doorward_conformance() -> Callable[..., Report]:
-    """Walks an application's routes with bad tokens: `doorward_conformance(app).assert_passed()`. It is
+    """Tries bad tokens on each route of an application: `doorward_conformance(app)` is
     `doorward.conformance.check`.
     """
     from .conformance import check

@@ -13,7 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+# A run in this process forgets the modules it was the first to import; the tests after it would have
+# them twice.
+import fastapi.testclient  # noqa: F401
 import pytest
+import starlette.testclient  # noqa: F401
 
 pytest_plugins = ["pytester"]
 
@@ -119,6 +123,7 @@ def test_every_fixture_says_whose_it_is(run: Run) -> None:
         "doorward_as_user",
         "doorward_auth",
         "doorward_clock",
+        "doorward_conformance",
         "doorward_headers",
         "doorward_http_issuer",
         "doorward_issuer",
