@@ -181,8 +181,8 @@ class DoorwardAuth(HttpAuthBase):
         """Leaves an absent caller to the alternatives, and refuses otherwise."""
         if operation is not None:
             # Ninja does not say what they return.
-            callbacks: Any = operation.auth_callbacks  # pyright: ignore[reportUnknownMemberType]
-            if rejection.absent and callbacks[-1] is not self:
+            last: object = operation.auth_callbacks[-1]  # pyright: ignore[reportUnknownMemberType]
+            if rejection.absent and last is not self:
                 return
             _teach(operation.api)
         raise Refused(rejection)

@@ -85,7 +85,7 @@ class AuthState:
 
     @property
     def identity(self) -> Identity | None:
-        found = self.verdict
+        found = None if self.nobody else self.verdict
         return None if isinstance(found, Rejection) else found
 
     @property
@@ -128,8 +128,8 @@ class AuthState:
 
     async def aaccount(self, request: HttpRequest) -> Any:
         """Like `account`, for an event loop."""
-        await self.reach()
-        identity = self.identity
+        found = None if self.nobody else await self.reach()
+        identity = None if isinstance(found, Rejection) else found
         if self._account is None and identity is not None:
             backend = self.setup.backend
             if backend is None or identity.user_id is None:

@@ -7,12 +7,21 @@ about. Logging and the time zone are left as they are, for other tests share the
 from __future__ import annotations
 
 import os
+import time
 
 import django
 from django.apps import apps
 
 
 def set_up() -> None:
-    if not apps.ready:
-        os.environ["DJANGO_SETTINGS_MODULE"] = "mysite.settings"
-        django.setup()
+    if apps.ready:
+        return
+    os.environ["DJANGO_SETTINGS_MODULE"] = "mysite.settings"
+    zone = os.environ.get("TZ")
+    django.setup()
+    # Django sets the zone of the whole process.
+    if zone is None:
+        os.environ.pop("TZ", None)
+    else:
+        os.environ["TZ"] = zone
+    time.tzset()

@@ -17,6 +17,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "rest_framework",
     "doorward.django",
+    "mysite",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -55,5 +56,4 @@ REST_FRAMEWORK = {
 }
 # Other tests share the process.
 LOGGING_CONFIG = None
-USE_TZ = False
-TIME_ZONE = None
+TIME_ZONE = "UTC"
