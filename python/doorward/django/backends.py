@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import models
 
 from .conf import current
 
@@ -104,8 +105,8 @@ def _wanted(identity: Identity) -> dict[str, Any] | None:
         if not text or "\0" in text:
             return None
         field: Any = model._meta.get_field(name)
-        longest: int | None = getattr(field, "max_length", None)
-        if longest is not None and len(text) > longest:
+        # Some databases cut short what is too long, and one subject would become another.
+        if isinstance(field, models.CharField) and len(text) > (field.max_length or len(text)):
             return None
         try:
             value = field.to_python(text)

@@ -12,6 +12,7 @@
 | `doorward.W005` | REST framework's challenges are another class's |
 | `doorward.W006` | REST framework's views are open unless they say otherwise |
 | `doorward.W007` | the field of `DoorwardBackend` is not unique |
+| `doorward.W008` | mailed error reports show session cookies |
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist
 from django.utils.module_loading import import_string
+from django.views.debug import SafeExceptionReporterFilter
 
 from doorward._rejection import ConfigError
 
@@ -93,6 +95,14 @@ def _cookies(setup: Setup) -> Iterator[checks.CheckMessage]:
             "that change something are refused where a browser sent the cookie by itself.",
             hint=f"Add {_CSRF} to MIDDLEWARE.",
             id="doorward.W002",
+        )
+    reports = import_string(settings.DEFAULT_EXCEPTION_REPORTER_FILTER)
+    if settings.ADMINS and not settings.DEBUG and reports is SafeExceptionReporterFilter:
+        yield checks.Warning(
+            f"The session cookie {name!r} is read, and the error reports that are mailed to ADMINS "
+            "show it.",
+            hint='DEFAULT_EXCEPTION_REPORTER_FILTER = "doorward.django.reports.SafeReporterFilter"',
+            id="doorward.W008",
         )
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.test import override_settings
-from django.urls import path
 
 from doorward import Authenticator
 
@@ -30,13 +29,10 @@ def site(
     """A site with these routes behind an authenticator; `options` are `DOORWARD`'s."""
     if middleware is None:
         middleware = [*settings.MIDDLEWARE, GATE] if gate else settings.MIDDLEWARE
-    return override_settings(
-        ROOT_URLCONF=routes,
-        MIDDLEWARE=middleware,
-        DOORWARD={"AUTH": auth, **options},
+    changes: dict[str, Any] = {
+        "ROOT_URLCONF": routes,
+        "MIDDLEWARE": middleware,
+        "DOORWARD": {"AUTH": auth, **options},
         **(more or {}),
-    )
-
-
-def route(view: Callable[..., Any], name: str = "") -> Any:
-    return path(name, view)
+    }
+    return override_settings(**changes)
