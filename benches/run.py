@@ -19,14 +19,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from harness import Row, show
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "peers"
 #: The raw RS256 check in µs on the machine where the targets in µs were set.
 REFERENCE_RAW = 12.7
 
-Row = dict[str, Any]
 Rows = dict[str, Row]
 
 
@@ -81,8 +82,15 @@ TARGETS = [
         0.25,
     ),
     Target("Python cache hit, ASGI scope, µs", of("python/hit-scope", "us"), 1.6, in_us=True),
-    Target("FastAPI cached, x speed of open", of("fastapi/hit", "speed"), 0.95, at_most=False),
-    Target("FastAPI cache off, x speed of open", of("fastapi/cold", "speed"), 0.70, at_most=False),
+    Target("FastAPI middleware, cached, x CPU of open", of("fastapi/hit", "ratio"), 1.05),
+    Target("FastAPI middleware, cache off, x CPU", of("fastapi/cold", "ratio"), 1.45),
+    Target("FastAPI guard, cached, x CPU", of("fastapi/guard", "ratio"), 1.20),
+    Target("FastAPI guard, cache off, x CPU", of("fastapi/guard-cold", "ratio"), 1.45),
+    Target("FastAPI middleware, cached, x speed", of("fastapi/hit", "speed"), 0.95, at_most=False),
+    Target("FastAPI middleware, off, x speed", of("fastapi/cold", "speed"), 0.70, at_most=False),
+    Target("Flask, cached, x CPU of open", of("flask/hit", "ratio"), 1.08),
+    Target("DRF, cached, x CPU of open", of("drf/hit", "ratio"), 1.05),
+    Target("event loop while keys take 2 s, ms", of("stall/guard", "ms"), 20),
     Target("import doorward, + ms", lambda rows: rows["import/doorward"]["over"] / 1000, 15),
 ]
 
@@ -96,8 +104,9 @@ def main() -> int:
 
     program = build()
     effort = ["--quick"] if options.quick else []
-    rows = measured(str(program), *effort)
-    rows += measured(sys.executable, str(HERE / "python_bench.py"), *effort)
+    rows = measured([str(program)], effort)
+    for script in ("python_bench.py", "http_bench.py"):
+        rows += measured([sys.executable, str(HERE / script)], effort)
     verdicts = judge({row["id"]: row for row in rows})
     if options.json:
         print(json.dumps({"machine": machine(), "figures": rows, "targets": verdicts}, indent=2))
@@ -117,10 +126,10 @@ def build() -> Path:
     return PEERS / "target" / "release" / "doorward-peers"
 
 
-def measured(*command: str) -> list[Row]:
-    print(f"measuring with {Path(command[-1 if len(command) < 3 else 1]).name}", file=sys.stderr)
-    run = subprocess.run([*command, "--json"], stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(run.stdout)
+def measured(command: list[str], effort: list[str]) -> list[Row]:
+    print(f"measuring with {Path(command[-1]).name}", file=sys.stderr)
+    command = [*command, *effort, "--json"]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
 def machine() -> str:
@@ -150,23 +159,12 @@ def judge(rows: Rows) -> list[Row]:
     return verdicts
 
 
-def show(rows: list[Row]) -> None:
-    section = None
-    for row in rows:
-        if row["section"] != section:
-            section = row["section"]
-            print(f"\n{section:<52} {'µs':>9} {'x base':>8} {'+ base':>9}")
-        figures = f"{row['us']:>9.2f} {row['ratio']:>8.2f} {row['over']:>+9.2f}"
-        speed = f"  {row['per_second']:,.0f}/s ({row['speed']:.2f})" if "speed" in row else ""
-        print(f"{row['name']:<52} {figures}{speed}")
-
-
 def show_targets(verdicts: list[Row]) -> None:
-    print(f"\n{'target':<40} {'limit':>8} {'measured':>9}")
+    print(f"\n{'target':<42} {'limit':>8} {'measured':>9}")
     for verdict in verdicts:
         mark = {"met": "✓", "MISSED": "✗"}.get(verdict["verdict"], "≈")
         note = "" if verdict["verdict"] == "met" else f"  {verdict['verdict']}"
-        line = f"{verdict['target']:<40} {verdict['limit']:>8} {verdict['value']:>9.2f}"
+        line = f"{verdict['target']:<42} {verdict['limit']:>8} {verdict['value']:>9.2f}"
         print(f"{line} {mark}{note}")
 
 
