@@ -209,23 +209,27 @@ def HasScope(scope: str, *more: str) -> type[RequiresPolicy]:
     return Requires(scopes=(scope, *more))
 
 
-class _Composable(BasePermissionMetaclass):
-    """Classes that compose with `&`, `|` and `~`, and still say why they refuse."""
+class _Composed:
+    """Composes with `&`, `|` and `~`, and still says why it refuses."""
 
-    def __and__(cls, other: Any) -> OperandHolder:
-        return _both(cls, other)
+    def __and__(self, other: Any) -> Any:
+        return _holder(_And, self, other)
 
-    def __rand__(cls, other: Any) -> OperandHolder:
-        return _both(other, cls)
+    def __rand__(self, other: Any) -> Any:
+        return _holder(_And, other, self)
 
-    def __or__(cls, other: Any) -> Any:
-        return _either(cls, other)
+    def __or__(self, other: Any) -> Any:
+        return _holder(_Or, self, other)
 
-    def __ror__(cls, other: Any) -> Any:
-        return _either(other, cls)
+    def __ror__(self, other: Any) -> Any:
+        return _holder(_Or, other, self)
 
-    def __invert__(cls) -> SingleOperandHolder:
-        return _opposite(cls)
+    def __invert__(self) -> Any:
+        return _Opposite(cast("Any", _Not), cast("Any", self))
+
+
+class _Composable(_Composed, BasePermissionMetaclass):
+    """Permission classes that do."""
 
 
 class RequiresPolicy(BasePermission, metaclass=_Composable):
@@ -256,38 +260,16 @@ class RequiresPolicy(BasePermission, metaclass=_Composable):
             raise self._refusal()
 
 
-class _Holder(OperandHolder):
-    """Permissions that are composed, one of them ours."""
-
-    def __and__(self, other: Any) -> OperandHolder:
-        return _both(self, other)
-
-    def __rand__(self, other: Any) -> OperandHolder:
-        return _both(other, self)
-
-    def __or__(self, other: Any) -> OperandHolder:
-        return _either(self, other)
-
-    def __ror__(self, other: Any) -> OperandHolder:
-        return _either(other, self)
-
-    def __invert__(self) -> SingleOperandHolder:
-        return _opposite(self)
+class _Holder(_Composed, OperandHolder):
+    """Two permissions, one of them ours."""
 
 
-def _both(one: Any, other: Any) -> OperandHolder:
-    operator: Any = _And
+class _Opposite(_Composed, SingleOperandHolder):
+    """The opposite of one of ours."""
+
+
+def _holder(operator: Any, one: Any, other: Any) -> _Holder:
     return _Holder(operator, one, other)
-
-
-def _either(one: Any, other: Any) -> OperandHolder:
-    operator: Any = _Or
-    return _Holder(operator, one, other)
-
-
-def _opposite(one: Any) -> SingleOperandHolder:
-    operator: Any = _Not
-    return SingleOperandHolder(operator, one)
 
 
 class _Explained:
