@@ -448,7 +448,8 @@ class Door(ASGIMiddleware):
         if self.policy is not None and not passage.is_open:
             policy = self.policy
             session.demands.append(lambda identity: permitted(self.auth, policy, identity))
-        if self.close_at_expiry:
+        # Where nobody is refused, nobody is sent away either.
+        if self.close_at_expiry and not passage.is_open:
             session.watch()
         try:
             await next_app(scope, cast("Any", session.receive), cast("Any", session.send))

@@ -481,7 +481,7 @@ def _refusal(
         if "websocket.http.response" not in (scope.get("extensions") or {}):
             # This server cannot answer a handshake with a status of ours.
             return WebSocketException(_POLICY_VIOLATION, reason)
-    _be_answered(scope, rejection.status)
+    _be_answered(scope)
     return Refused(rejection)
 
 
@@ -490,7 +490,7 @@ def _has_handlers(scope: Scope) -> bool:
     return _HANDLERS in scope
 
 
-def _be_answered(scope: Scope, status: int) -> None:
+def _be_answered(scope: Scope) -> None:
     """Has `exception_handler` answer, unless the application has a handler that would.
 
     Starlette's own writes plain text. An application says what handlers it has when it starts, so
@@ -498,10 +498,9 @@ def _be_answered(scope: Scope, status: int) -> None:
     """
     if not _has_handlers(scope):
         return
-    handlers: dict[Any, Any]
-    by_status: dict[int, Any]
-    handlers, by_status = scope[_HANDLERS]
-    if status in by_status or Refused in handlers:
+    # Those for a status go first in any case.
+    handlers: dict[Any, Any] = scope[_HANDLERS][0]
+    if Refused in handlers:
         return
     # Starlette's is a bound method of the middleware.
     current = getattr(handlers.get(HTTPException), "__func__", None)

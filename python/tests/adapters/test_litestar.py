@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import re
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -56,6 +58,7 @@ from starlette.websockets import WebSocketDisconnect as Disconnected
 from support import ISSUER, NOW, PARTY, Clock, Signer, bearer
 
 from doorward import Authenticator, ConfigError, Identity, Policy
+from doorward._websocket import Session
 from doorward.litestar import (
     DoorwardPlugin,
     MalformedCredentials,
@@ -267,17 +270,34 @@ def test_exclude(auth: Authenticator, exclude: Any, path: str, is_open: bool) ->
     assert opened(client, path) is is_open
 
 
-def test_exclude_sees_the_whole_path_of_a_mounted_application(auth: Authenticator) -> None:
-    @asgi("/sub", is_mount=True, copy_scope=True)
-    async def mounted(scope: Any, receive: Any, send: Any) -> None:
-        await Response(scope["path"]).to_asgi_response(None, Request(scope))(scope, receive, send)
+@asgi("/sub", is_mount=True, copy_scope=True)
+async def mounted(scope: Any, receive: Any, send: Any) -> None:
+    await Response(scope["path"]).to_asgi_response(None, Request(scope))(scope, receive, send)
 
+
+def test_exclude_sees_the_whole_path_of_a_mounted_application(auth: Authenticator) -> None:
     client = door(auth, mounted, exclude=["/sub/open/*", "/secret"])
     assert opened(client, "/sub/open/x")
     assert opened(client, "/sub/op%65n/x")
     assert not opened(client, "/sub/secret")
     assert not opened(client, "/sub/open/../secret")
     assert not opened(client, "/sub/open%2f..%2fsecret")
+
+
+def test_exclude_of_a_mounted_application_below_a_root_path(auth: Authenticator) -> None:
+    app = Litestar([mounted], plugins=[DoorwardPlugin(auth, exclude="/sub/open/*")])
+    assert opened(TestClient(app, root_path="/api"), "/api/sub/open/x")
+    assert not opened(TestClient(app, root_path="/api"), "/api/sub/secret")
+
+
+def test_a_raw_path_that_says_something_else_opens_nothing(auth: Authenticator) -> None:
+    app = Litestar([mounted], plugins=[DoorwardPlugin(auth, exclude="/sub/open/*")])
+
+    async def rewritten(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "path": "/sub/secret"}, receive, send)
+
+    answer = ASGIClient(rewritten).get("/sub/open/x")
+    assert answer.status_code == 401
 
 
 def test_exclude_below_a_root_path(auth: Authenticator) -> None:
@@ -954,10 +974,19 @@ def sockets(auth: Authenticator, **options: Any) -> Litestar:
 def refused(app: Any, path: str, **options: Any) -> Any:
     with (
         pytest.raises(WebSocketDenialResponse) as denied,
-        ASGIClient(app).websocket_connect(path, **options),
+        ASGIClient(bounded(app)).websocket_connect(path, **options),
     ):
         pass
     return denied.value
+
+
+def bounded(app: Any) -> Any:
+    """A connection that is not closed in time is an error, for the client would wait for ever."""
+
+    async def run(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.wait_for(app(scope, receive, send), 20)
+
+    return run
 
 
 def talk(session: Any, messages: Sequence[str]) -> None:
@@ -971,7 +1000,7 @@ def code(app: Any, path: str, *messages: str, **options: Any) -> tuple[int, str]
     """How the server closes after these messages."""
     with (
         pytest.raises(Disconnected) as closed,
-        ASGIClient(app).websocket_connect(path, **options) as session,
+        ASGIClient(bounded(app)).websocket_connect(path, **options) as session,
     ):
         talk(session, messages)
     return closed.value.code, closed.value.reason or ""
@@ -1001,7 +1030,9 @@ def test_websocket_handshake_is_refused_with_a_challenge(auth: Authenticator, pa
 
 def test_websocket_guards_refuse_before_accepting(auth: Authenticator, keys: Signer) -> None:
     app = sockets(auth)
-    with ASGIClient(app).websocket_connect("/admin", headers=bearer(keys.session())) as session:
+    with ASGIClient(bounded(app)).websocket_connect(
+        "/admin", headers=bearer(keys.session())
+    ) as session:
         assert session.receive_text() == "user_1"
     answer = refused(app, "/admin", headers=bearer(keys.session(**MEMBER)))
     assert answer.status_code == 403
@@ -1017,7 +1048,7 @@ def test_websocket_dependencies_refuse_before_accepting(auth: Authenticator) -> 
 def test_websocket_optional(auth: Authenticator, keys: Signer) -> None:
     app = sockets(auth)
     for headers, subject in (({}, "nobody"), (bearer(keys.session()), "user_1")):
-        with ASGIClient(app).websocket_connect("/guest", headers=headers) as session:
+        with ASGIClient(bounded(app)).websocket_connect("/guest", headers=headers) as session:
             assert session.receive_text() == subject
     assert refused(app, "/guest", headers=bearer("junk")).status_code == 401
 
@@ -1042,7 +1073,7 @@ def test_websocket_is_judged_anew_after_accepting(
     auth: Authenticator, keys: Signer, clock: Clock
 ) -> None:
     app, headers = sockets(auth), bearer(keys.session())
-    with ASGIClient(app).websocket_connect("/ask", headers=headers) as session:
+    with ASGIClient(bounded(app)).websocket_connect("/ask", headers=headers) as session:
         session.send_text("admin")
         assert session.receive_text() == "user_1"
         clock.now += 3600
@@ -1074,7 +1105,7 @@ def test_websocket_goes_on_with_a_fresh_token(
     auth: Authenticator, keys: Signer, clock: Clock
 ) -> None:
     app, headers = sockets(auth), bearer(keys.session())
-    with ASGIClient(app).websocket_connect("/renew", headers=headers) as session:
+    with ASGIClient(bounded(app)).websocket_connect("/renew", headers=headers) as session:
         clock.now += 30
         session.send_text(keys.session(now=clock.now))
         assert session.receive_text() == f"user_1 {float(clock.now + 50)}"
@@ -1098,6 +1129,38 @@ def test_websocket_goes_on_with_no_other_token(
     assert code(app, "/renew", keys.session(**changes), headers=headers) == end
 
 
+def test_a_renewed_caller_is_judged_by_the_fresh_token(
+    auth: Authenticator, keys: Signer, clock: Clock
+) -> None:
+    @websocket("/")
+    async def index(socket: Socket) -> None:
+        await socket.accept()
+        await renew(socket, await socket.receive_text())
+        clock.now += 55
+        await socket.send_text((await authorize(socket)).subject)
+        await socket.close()
+
+    app = Litestar([index], plugins=[DoorwardPlugin(auth)])
+    headers = bearer(keys.session())
+    with ASGIClient(bounded(app)).websocket_connect("/", headers=headers) as session:
+        session.send_text(keys.session(now=clock.now + 10))
+        assert session.receive_text() == "user_1"
+
+
+def test_a_refusal_that_a_handler_caught_is_not_answered_later(
+    auth: Authenticator, keys: Signer
+) -> None:
+    @websocket("/")
+    async def index(socket: Socket) -> None:
+        with pytest.raises(WebSocketRefused, match="role_required"):
+            await authorize(socket, Policy(role="boss"))
+        await socket.accept()
+        await socket.close(4000, "as I like")
+
+    app = Litestar([index], plugins=[DoorwardPlugin(auth)])
+    assert code(app, "/", headers=bearer(keys.session())) == (4000, "as I like")
+
+
 def test_websocket_renewal_keeps_the_policy_of_the_application(
     auth: Authenticator, keys: Signer
 ) -> None:
@@ -1111,6 +1174,40 @@ def test_websocket_renewal_keeps_the_policy_of_the_application(
     app = Litestar([plain], plugins=[DoorwardPlugin(auth, policy=Policy(role="admin"))])
     headers = bearer(keys.session())
     assert code(app, "/", keys.session(**MEMBER), headers=headers) == (4403, "role_required")
+
+
+def test_renewal_on_an_open_path_asks_nothing_else(auth: Authenticator, keys: Signer) -> None:
+    @websocket("/", exclude_from_auth=True)
+    async def plain(socket: Socket) -> None:
+        await socket.accept()
+        await renew(socket, await socket.receive_text())
+        await socket.send_text("renewed")
+        await socket.close()
+
+    app = Litestar([plain], plugins=[DoorwardPlugin(auth, policy=Policy(role="admin"))])
+    headers = bearer(keys.session(**MEMBER))
+    with ASGIClient(bounded(app)).websocket_connect("/", headers=headers) as session:
+        session.send_text(keys.session(**MEMBER))
+        assert session.receive_text() == "renewed"
+
+
+def test_a_connection_leaves_nothing_behind(
+    auth: Authenticator, keys: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[Session] = []
+    stop = Session.stop
+
+    async def noted(session: Session) -> None:
+        stopped.append(session)
+        await stop(session)
+
+    monkeypatch.setattr(Session, "stop", noted)
+    headers = bearer(keys.session())
+    app = bounded(sockets(auth))
+    with ASGIClient(app).websocket_connect("/admin", headers=headers) as session:
+        assert session.receive_text() == "user_1"
+    assert len(stopped) == 1
+    assert stopped[0].demands == []
 
 
 def test_renewal_where_nobody_was_identified(auth: Authenticator, keys: Signer) -> None:
@@ -1129,7 +1226,7 @@ def test_renewal_where_nobody_was_identified(auth: Authenticator, keys: Signer) 
 def test_websocket_token_as_subprotocol(auth: Authenticator, keys: Signer) -> None:
     app, token = sockets(auth), keys.session()
     offered = [f"bearer.{token}", "chat"]
-    with ASGIClient(app).websocket_connect("/ws", subprotocols=offered) as session:
+    with ASGIClient(bounded(app)).websocket_connect("/ws", subprotocols=offered) as session:
         assert session.receive_text() == "user_1"
         assert session.accepted_subprotocol == "chat"
     assert refused(app, "/ws", subprotocols=["bearer.junk", "chat"]).status_code == 401
@@ -1140,7 +1237,7 @@ def test_websocket_token_as_subprotocol(auth: Authenticator, keys: Signer) -> No
 def test_websocket_token_in_the_url_where_asked_for(auth: Authenticator, keys: Signer) -> None:
     path = f"/ws?access_token={keys.session()}"
     app = sockets(auth, query_parameter="access_token")
-    with ASGIClient(app).websocket_connect(path) as session:
+    with ASGIClient(bounded(app)).websocket_connect(path) as session:
         assert session.receive_text() == "user_1"
     assert refused(sockets(auth), path).status_code == 401
 
@@ -1150,7 +1247,7 @@ def test_websocket_cookies_count_on_our_own_pages(auth: Authenticator, keys: Sig
     cookie = {"Cookie": f"__session={keys.session()}"}
     for origin in (PARTY, "http://testserver"):
         headers = {**cookie, "Origin": origin}
-        with ASGIClient(app).websocket_connect("/ws", headers=headers) as session:
+        with ASGIClient(bounded(app)).websocket_connect("/ws", headers=headers) as session:
             assert session.receive_text() == "user_1"
     for headers in (cookie, {**cookie, "Origin": "https://evil.example"}):
         assert refused(app, "/ws", headers=headers).status_code == 401
@@ -1163,6 +1260,22 @@ def test_websocket_closes_at_expiry(keys: Signer) -> None:
     assert code(app, "/ask", "", headers=headers) == (4401, "token_expired")
 
 
+def test_websocket_on_an_open_path_does_not_close_at_expiry() -> None:
+    @websocket("/", exclude_from_auth=True)
+    async def patient(socket: Socket) -> None:
+        await socket.accept()
+        await asyncio.sleep(max(0.0, socket.auth.expires_at + 1 - time.time()))
+        await socket.send_text("still here")
+        await socket.close()
+
+    issuer = DevIssuer()
+    plugin = DoorwardPlugin(issuer.authenticator(leeway=0), close_at_expiry=True)
+    app = Litestar([patient], plugins=[plugin])
+    headers = bearer(issuer.mint(ttl=1))
+    with ASGIClient(bounded(app)).websocket_connect("/", headers=headers) as session:
+        assert session.receive_text() == "still here"
+
+
 def test_websocket_of_a_mounted_application(auth: Authenticator, keys: Signer) -> None:
     @asgi("/sub", is_mount=True, copy_scope=True, guards=[requires(role="admin")])
     async def mounted(scope: Any, receive: Any, send: Any) -> None:
@@ -1172,7 +1285,9 @@ def test_websocket_of_a_mounted_application(auth: Authenticator, keys: Signer) -
         await send({"type": "websocket.close"})
 
     app = Litestar([mounted], plugins=[DoorwardPlugin(auth)])
-    with ASGIClient(app).websocket_connect("/sub/x", headers=bearer(keys.session())) as session:
+    with ASGIClient(bounded(app)).websocket_connect(
+        "/sub/x", headers=bearer(keys.session())
+    ) as session:
         assert session.receive_text() == "user_1"
     assert refused(app, "/sub/x").status_code == 401
     assert refused(app, "/sub/x", headers=bearer(keys.session(**MEMBER))).status_code == 403

@@ -27,6 +27,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from support import ISSUER, NOW, PARTY, Clock, Signer, bearer
 
 from doorward import Authenticator, ConfigError, Identity, Policy
+from doorward._websocket import Session
 from doorward.starlette import (
     AuthMiddleware,
     BadCredentials,
@@ -364,11 +365,11 @@ async def test_on_error_leaves_other_errors_to_starlette(auth: Authenticator) ->
 
 def test_websocket_behind_starlettes_own_middleware(auth: Authenticator, keys: Signer) -> None:
     app = Starlette(routes=[WebSocketRoute("/", greet)], middleware=[backend(auth)])
-    with TestClient(app).websocket_connect("/", headers=bearer(keys.session())) as session:
+    with TestClient(bounded(app)).websocket_connect("/", headers=bearer(keys.session())) as session:
         assert session.receive_text() == "user_1"
     with (
         pytest.raises(WebSocketDisconnect) as closed,
-        TestClient(app).websocket_connect("/", headers=bearer("junk")),
+        TestClient(bounded(app)).websocket_connect("/", headers=bearer("junk")),
     ):
         pass
     # Nothing else can be said from there.
@@ -605,7 +606,7 @@ def sockets(auth: Authenticator, front: Any = None, **options: Any) -> Starlette
     return Starlette(
         routes=[
             WebSocketRoute("/ask", guard(asking)),
-            WebSocketRoute("/renew", admin(guard(renewing))),
+            WebSocketRoute("/renew", guard(admin(renewing))),
             WebSocketRoute("/admin", admin(asking)),
             WebSocketRoute("/echo", guard(Echo)),
         ],
@@ -616,10 +617,19 @@ def sockets(auth: Authenticator, front: Any = None, **options: Any) -> Starlette
 def refused(app: Any, path: str, **options: Any) -> Any:
     with (
         pytest.raises(WebSocketDenialResponse) as denied,
-        TestClient(app).websocket_connect(path, **options),
+        TestClient(bounded(app)).websocket_connect(path, **options),
     ):
         pass
     return denied.value
+
+
+def bounded(app: Any) -> Any:
+    """A connection that is not closed in time is an error, for the client would wait for ever."""
+
+    async def run(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.wait_for(app(scope, receive, send), 20)
+
+    return run
 
 
 def talk(session: Any, messages: tuple[str, ...]) -> None:
@@ -633,7 +643,7 @@ def code(app: Any, path: str, *messages: str, **options: Any) -> tuple[int, str]
     """How the server closes after these messages."""
     with (
         pytest.raises(WebSocketDisconnect) as closed,
-        TestClient(app).websocket_connect(path, **options) as session,
+        TestClient(bounded(app)).websocket_connect(path, **options) as session,
     ):
         talk(session, messages)
     return closed.value.code, closed.value.reason or ""
@@ -644,10 +654,10 @@ def test_websocket(auth: Authenticator, keys: Signer, front: Any) -> None:
     app = sockets(auth, front)
     headers = bearer(keys.session())
     for path in ("/ask", "/admin"):
-        with TestClient(app).websocket_connect(path, headers=headers) as session:
+        with TestClient(bounded(app)).websocket_connect(path, headers=headers) as session:
             session.send_text("")
             assert session.receive_text() == "user_1"
-    with TestClient(app).websocket_connect("/echo", headers=headers) as session:
+    with TestClient(bounded(app)).websocket_connect("/echo", headers=headers) as session:
         session.send_text("hello")
         assert session.receive_text() == "user_1: hello"
 
@@ -699,7 +709,7 @@ def test_websocket_after_accepting(
     app, headers = sockets(auth, front), bearer(keys.session())
     if path == "/ask":
         assert code(app, path, "boss", headers=headers) == (4403, "role_required")
-    with TestClient(app).websocket_connect("/ask", headers=headers) as session:
+    with TestClient(bounded(app)).websocket_connect("/ask", headers=headers) as session:
         session.send_text("admin")
         assert session.receive_text() == "user_1"
         clock.now += 3600
@@ -716,7 +726,7 @@ def test_websocket_methods(auth: Authenticator, keys: Signer, clock: Clock) -> N
     few = bearer(keys.session(fea=None))
     assert code(app, "/", "hello", headers=few) == (4403, "permission_required")
     headers = bearer(keys.session())
-    with TestClient(app).websocket_connect("/", headers=headers) as session:
+    with TestClient(bounded(app)).websocket_connect("/", headers=headers) as session:
         for word in ("one", "two"):
             session.send_text(word)
             assert session.receive_text() == word
@@ -737,7 +747,7 @@ def test_websocket_methods_do_not_last_as_long(auth: Authenticator, keys: Signer
     app = Starlette(routes=[WebSocketRoute("/", Forgetful)])
     with (
         pytest.raises(ConfigError, match="decorate the class Forgetful"),
-        TestClient(app).websocket_connect("/", headers=bearer(keys.session())),
+        TestClient(bounded(app)).websocket_connect("/", headers=bearer(keys.session())),
     ):
         pass
 
@@ -747,7 +757,7 @@ def test_websocket_goes_on_with_a_fresh_token(
     auth: Authenticator, keys: Signer, clock: Clock, front: Any
 ) -> None:
     app, headers = sockets(auth, front), bearer(keys.session())
-    with TestClient(app).websocket_connect("/renew", headers=headers) as session:
+    with TestClient(bounded(app)).websocket_connect("/renew", headers=headers) as session:
         for _ in range(3):
             clock.now += 45
             session.send_text(keys.session(now=clock.now))
@@ -781,9 +791,42 @@ def test_a_renewed_caller_is_judged_by_the_fresh_token(
         await websocket.close()
 
     app = Starlette(routes=[WebSocketRoute("/", index)])
-    with TestClient(app).websocket_connect("/", headers=bearer(keys.session())) as session:
+    with TestClient(bounded(app)).websocket_connect("/", headers=bearer(keys.session())) as session:
         session.send_text(keys.session(now=clock.now + 10))
         assert session.receive_text() == "user_1"
+
+
+def test_renewal_asks_each_demand_once(keys: Signer, clock: Clock) -> None:
+    asked: list[Policy] = []
+
+    class Noting(Authenticator):
+        def permit(self, policy: Policy, identity: Identity) -> None:
+            asked.append(policy)
+            super().permit(policy, identity)
+
+    auth = Noting.clerk(issuer=ISSUER, jwt_key=keys.jwks(), authorized_parties=PARTY, clock=clock)
+
+    @requires(role="admin", auth=auth)
+    class Renewing(WebSocketEndpoint):
+        encoding = "text"
+
+        @requires(organization=True)
+        async def on_connect(self, websocket: WebSocket) -> None:
+            await websocket.accept()
+
+        @requires(permission="org:posts:delete")
+        async def on_receive(self, websocket: WebSocket, data: str) -> None:
+            asked.clear()
+            await renew(websocket, data)
+            await websocket.send_text("renewed")
+
+    app = Starlette(routes=[WebSocketRoute("/", Renewing)])
+    headers = bearer(keys.session())
+    with TestClient(bounded(app)).websocket_connect("/", headers=headers) as session:
+        for _ in range(3):
+            session.send_text(keys.session())
+            assert session.receive_text() == "renewed"
+    assert asked == [Policy(role="admin"), Policy(organization=True)]
 
 
 def test_renewal_without_a_guard(auth: Authenticator, keys: Signer) -> None:
@@ -794,7 +837,7 @@ def test_renewal_without_a_guard(auth: Authenticator, keys: Signer) -> None:
     app = Starlette(routes=[WebSocketRoute("/", index)], middleware=[strict(auth)])
     with (
         pytest.raises(RuntimeError, match="requires"),
-        TestClient(app).websocket_connect("/", headers=bearer(keys.session())) as session,
+        TestClient(bounded(app)).websocket_connect("/", headers=bearer(keys.session())) as session,
     ):
         session.receive_text()
 
@@ -807,10 +850,76 @@ def test_websocket_closes_at_expiry(path: str) -> None:
     assert code(app, path, "", headers=headers) == (4401, "token_expired")
 
 
+@pytest.mark.parametrize("leaves", ["door", "client"])
+def test_an_end_that_came_from_here_is_no_news(leaves: str) -> None:
+    issuer = DevIssuer()
+
+    @requires(auth=issuer.authenticator(leeway=0), close_at_expiry=True)
+    async def careless(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.receive_text()
+
+    app = Starlette(routes=[WebSocketRoute("/", careless)])
+    raised: list[type[BaseException]] = []
+
+    async def watched(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await app(scope, receive, send)
+        except WebSocketDisconnect as gone:
+            raised.append(type(gone))
+
+    headers = bearer(issuer.mint(ttl=1 if leaves == "door" else 60))
+    with TestClient(bounded(watched)).websocket_connect("/", headers=headers) as session:
+        if leaves == "door":
+            with pytest.raises(WebSocketDisconnect):
+                session.receive_text()
+    assert raised == ([] if leaves == "door" else [WebSocketDisconnect])
+
+
+def test_a_connection_leaves_nothing_behind(
+    auth: Authenticator, keys: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[Session] = []
+    stop = Session.stop
+
+    async def noted(session: Session) -> None:
+        stopped.append(session)
+        await stop(session)
+
+    monkeypatch.setattr(Session, "stop", noted)
+    guard = requires(auth=auth)
+    app = Starlette(routes=[WebSocketRoute("/", guard(guard(greet)))])
+    headers = bearer(keys.session())
+    with TestClient(bounded(app)).websocket_connect("/", headers=headers) as session:
+        assert session.receive_text() == "user_1"
+    assert len(stopped) == 1
+    assert stopped[0].demands == []
+
+
+def test_authorize_asks_the_authenticator_of_the_decorator(
+    auth: Authenticator, keys: Signer, clock: Clock
+) -> None:
+    other = Authenticator.clerk(
+        issuer="https://elsewhere.example", jwt_key=keys.jwks(), clock=clock
+    )
+
+    @requires(auth=other)
+    async def index(websocket: WebSocket) -> None:
+        await authorize(websocket)
+        await websocket.accept()
+        await websocket.send_text((await authorize(websocket)).issuer)
+        await websocket.close()
+
+    app = Starlette(routes=[WebSocketRoute("/", index)], middleware=[optional(auth)])
+    offered = [f"bearer.{keys.session(iss='https://elsewhere.example')}", "chat"]
+    with TestClient(bounded(app)).websocket_connect("/", subprotocols=offered) as session:
+        assert session.receive_text() == "https://elsewhere.example"
+
+
 def test_websocket_token_as_subprotocol(auth: Authenticator, keys: Signer) -> None:
     offered = [f"bearer.{keys.session()}", "chat"]
     for app in (sockets(auth), sockets(auth, optional)):
-        with TestClient(app).websocket_connect("/echo", subprotocols=offered) as session:
+        with TestClient(bounded(app)).websocket_connect("/echo", subprotocols=offered) as session:
             session.send_text("hello")
             assert session.receive_text() == "user_1: hello"
             assert session.accepted_subprotocol == "chat"
@@ -822,7 +931,7 @@ def test_websocket_token_as_subprotocol(auth: Authenticator, keys: Signer) -> No
 def test_websocket_token_in_the_url_where_asked_for(auth: Authenticator, keys: Signer) -> None:
     path = f"/ask?access_token={keys.session()}"
     app = sockets(auth, query_parameter="access_token")
-    with TestClient(app).websocket_connect(path) as session:
+    with TestClient(bounded(app)).websocket_connect(path) as session:
         session.send_text("")
         assert session.receive_text() == "user_1"
     assert refused(sockets(auth), path).status_code == 401
@@ -836,7 +945,7 @@ def test_websocket_cookies_count_on_our_own_pages(
     cookie = {"Cookie": f"__session={keys.session()}"}
     for origin in (PARTY, "http://testserver"):
         headers = {**cookie, "Origin": origin}
-        with TestClient(app).websocket_connect("/ask", headers=headers) as session:
+        with TestClient(bounded(app)).websocket_connect("/ask", headers=headers) as session:
             session.send_text("")
             assert session.receive_text() == "user_1"
     for headers in (cookie, {**cookie, "Origin": "https://evil.example"}):
