@@ -115,9 +115,10 @@ class DoorwardAuthentication(BaseAuthentication):
         http = request._request
         if is_preflight(http):
             return None
-        headers = _headers(request)
-        # Caches must not give one caller's answer to another.
-        headers["Vary"] = f"{headers.get('Vary', 'Accept')}, Authorization, Cookie"
+        if "_cache_update_cache" in vars(http) or "HTTP_COOKIE" in http.META:
+            # Django's cache, or one in front of it, must not give one caller's answer to another.
+            headers = _headers(request)
+            headers["Vary"] = f"{headers.get('Vary', 'Accept')}, Authorization, Cookie"
         auth = self.auth or current().auth
         head = head_of(http)
         found = reach(auth, head)

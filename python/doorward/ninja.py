@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied
@@ -181,8 +181,8 @@ class DoorwardAuth(HttpAuthBase):
         """Leaves an absent caller to the alternatives, and refuses otherwise."""
         if operation is not None:
             # Ninja does not say what they return.
-            last: object = operation.auth_callbacks[-1]  # pyright: ignore[reportUnknownMemberType]
-            if rejection.absent and last is not self:
+            callbacks = cast("Any", operation).auth_callbacks
+            if rejection.absent and callbacks[-1] is not self:
                 return
             _teach(operation.api)
         raise Refused(rejection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -31,13 +31,6 @@ if TYPE_CHECKING:
 Head = dict[str, Any]
 
 
-class Before(NamedTuple):
-    """`request.user` and `request.auser` as other middleware left them."""
-
-    user: Any
-    auser: Any
-
-
 class AuthState:
     """`request.auth_state`: what there is to say about the caller. Nothing is verified before
     somebody asks.
@@ -46,14 +39,13 @@ class AuthState:
     Views need not: bad credentials are refused before a view runs.
     """
 
-    __slots__ = ("_account", "_found", "auth", "before", "head", "nobody", "setup", "waived")
+    __slots__ = ("_account", "_found", "auth", "head", "nobody", "setup", "waived")
 
-    def __init__(self, auth: Authenticator, head: Head, setup: Setup, before: Before) -> None:
+    def __init__(self, auth: Authenticator, head: Head, setup: Setup) -> None:
         self.auth = auth
         #: The ASGI scope, or what matters of the WSGI environ.
         self.head = head
         self.setup = setup
-        self.before = before
         #: Whether nobody is identified here, whatever was presented.
         self.nobody = False
         #: Whether Django's CSRF check was told to stand back.
@@ -144,7 +136,7 @@ class AuthState:
         """
         if self.auth.place(self.head) != "header":
             return False
-        if self.setup.prefer_token or self.before.user is None:
+        if self.setup.prefer_token or "user" not in vars(request):
             return True
         return settings.SESSION_COOKIE_NAME not in request.COOKIES
 
@@ -189,17 +181,10 @@ def state_of(request: HttpRequest, auth: Authenticator | None = None) -> AuthSta
 
 def install(request: HttpRequest, auth: Authenticator, setup: Setup) -> AuthState:
     """Puts the caller where people look for one, without looking itself."""
-    own = request.__dict__
-    known: AuthState | None = own.get("auth_state")
-    user = own.get("user")
-    if known is not None and own.get(_OUR_USER) is user:
-        before = known.before
-    else:
-        before = Before(user, own.get("auser"))
-    state = AuthState(auth, head_of(request), setup, before)
-    own["auth_state"] = state
-    own["user"] = own[_OUR_USER] = SimpleLazyObject(partial(_user, request, state))
-    own["auser"] = partial(_auser, request, state)
+    own = vars(request)
+    state = own["auth_state"] = AuthState(auth, head_of(request), setup)
+    own.pop(_USER, None)
+    own.pop(_AUSER, None)
     if not isinstance(request, _Identified):
         request.__class__ = _identified(type(request))
     return state
@@ -371,9 +356,47 @@ acsrf_refusal = sync_to_async(csrf_refusal)
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 
-def _user(request: HttpRequest, state: AuthState) -> Any:
-    """`request.user`."""
-    before = state.before.user
+class _Identified:
+    """A request with a caller.
+
+    These are attributes of the class, for a lazy object that stands for `None` would not be `None`.
+    What other middleware put under their names is in the instance's own `__dict__`.
+    """
+
+    auth_state: AuthState
+
+    @property
+    def identity(self) -> Identity | None:
+        """The verified caller."""
+        return self.auth_state.identity
+
+    @property
+    def user(self) -> Any:
+        """Django's own session user where there is one, or the token's."""
+        own = vars(self)
+        if _USER not in own:
+            # As Django's own is: nobody looks before somebody asks.
+            own[_USER] = SimpleLazyObject(partial(_user, self, own.get("user")))
+        return own[_USER]
+
+    @user.setter
+    def user(self, user: Any) -> None:
+        vars(self)["user"] = vars(self)[_USER] = user
+
+    @property
+    def auser(self) -> Any:
+        """Like `user`, for an event loop: `await request.auser()`."""
+        own = vars(self)
+        return own.get(_AUSER) or partial(_auser, self, own.get("user"), own.get("auser"))
+
+    @auser.setter
+    def auser(self, auser: Any) -> None:
+        vars(self)["auser"] = vars(self)[_AUSER] = auser
+
+
+def _user(request: Any, before: Any) -> Any:
+    """The user of the session that stood here before, or the token's, or nobody."""
+    state: AuthState = request.auth_state
     signed_in = before is not None and before.is_authenticated
     if signed_in and not state.setup.prefer_token:
         return before
@@ -383,13 +406,14 @@ def _user(request: HttpRequest, state: AuthState) -> Any:
     return before if signed_in else anonymous()
 
 
-async def _auser(request: HttpRequest, state: AuthState) -> Any:
-    """`await request.auser()`."""
-    before, ask = state.before
+async def _auser(request: Any, before: Any, ask: Any) -> Any:
+    """Like `_user`, for an event loop."""
+    state: AuthState = request.auth_state
     if ask is not None:
         before = await ask()
     elif before is not None:
-        await sync_to_async(bool)(before)
+        # Looking may wait for a database.
+        await sync_to_async(getattr)(before, "is_authenticated")
     signed_in = before is not None and before.is_authenticated
     if signed_in and not state.setup.prefer_token:
         return before
@@ -397,19 +421,6 @@ async def _auser(request: HttpRequest, state: AuthState) -> Any:
     if account is not None:
         return account
     return before if signed_in else anonymous()
-
-
-class _Identified:
-    """A request with a caller. An attribute of the class, for a lazy object that stands for `None`
-    would not be `None`.
-    """
-
-    auth_state: AuthState
-
-    @property
-    def identity(self) -> Identity | None:
-        """The verified caller."""
-        return self.auth_state.identity
 
 
 def _identified(kind: type[HttpRequest]) -> type[HttpRequest]:
@@ -440,8 +451,8 @@ def unanswered(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-#: Where a request keeps what the engine reads of it, and the lazy user that was put there.
-_HEAD, _OUR_USER = "_doorward_head", "_doorward_user"
+#: Where a request keeps what the engine reads of it, and its user.
+_HEAD, _USER, _AUSER = "_doorward_head", "_doorward_user", "_doorward_auser"
 _NO_ACCOUNT = "There is no active account for this caller."
 #: Tries before giving up. One lookup takes one round, and a token can need discovery and then keys.
 _ROUNDS = 4

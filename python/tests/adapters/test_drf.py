@@ -11,6 +11,7 @@ import pytest
 from django.core.cache import cache
 from django.middleware.csrf import get_token
 from django.urls import include, path
+from django.views.decorators.cache import cache_page
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 from rest_framework import exceptions
@@ -195,10 +196,25 @@ class TestAuthentication:
         assert "www-authenticate" not in answer.headers
         assert answer.json() == {"detail": "keys_unavailable"}
 
-    def test_answers_vary(self, auth: Authenticator, boss: dict[str, str]) -> None:
+    def test_answers_to_browsers_vary(self, auth: Authenticator, keys: Signer) -> None:
         with api(auth, AllowAny):
-            for headers in ({}, boss):
-                assert get(headers).headers["Vary"] == "Accept, Authorization, Cookie"
+            browser = APIClient()
+            browser.cookies["__session"] = keys.session()
+            assert browser.get("/").headers["Vary"] == "Accept, Authorization, Cookie"
+
+    @pytest.mark.parametrize("renderers", [[JSONRenderer], [JSONRenderer, BrowsableAPIRenderer]])
+    def test_no_caller_gets_what_was_cached_for_another(
+        self, auth: Authenticator, keys: Signer, boss: dict[str, str], renderers: Any
+    ) -> None:
+        cache.clear()
+        cached = cache_page(60)(view(AllowAny, renderer_classes=renderers))
+        two = bearer(keys.session(sub="user_2"))
+        with site(auth, path("", cached), gate=False):
+            for _ in range(2):
+                assert get(boss).json() == ADA
+                assert get(two).json() == ["user_2", "user_2"]
+                assert get().json() == NOBODY
+        cache.clear()
 
     def test_pages_are_pages(self, auth: Authenticator) -> None:
         renderers = [JSONRenderer, BrowsableAPIRenderer]
