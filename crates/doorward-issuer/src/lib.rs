@@ -27,15 +27,18 @@
 
 pub mod conformance;
 
+mod answer;
 mod defect;
 mod encoding;
 mod fault;
 mod issuer;
 mod keys;
+mod line;
 mod mint;
 mod pack;
 mod page;
 mod serve;
+mod strike;
 
 pub use defect::Defect;
 pub use fault::Fault;
