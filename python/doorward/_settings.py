@@ -36,12 +36,17 @@ def _text(name: str, value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return str(value)
-    if isinstance(value, (list, tuple, set, frozenset)):
-        items = list(cast("Iterable[object]", value))
-        texts = [item for item in items if isinstance(item, str) and "," not in item]
-        if len(texts) == len(items):
-            return ",".join(texts)
+    items = _items(value)
+    texts = [item for item in items or () if isinstance(item, str) and "," not in item]
+    if items is not None and len(texts) == len(items):
+        return ",".join(texts)
     raise ConfigError(
         f"{name}: a value is text, a list of texts, a number or a truth value, "
         f"found {type(value).__name__}"
     )
+
+
+def _items(value: object) -> list[object] | None:
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        return None
+    return list(cast("Iterable[object]", value))

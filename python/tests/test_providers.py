@@ -1,4 +1,4 @@
-"""Every preset against tokens in its provider's shape (`vectors/providers/`), through the package."""
+"""Every preset against tokens in its provider's shape (`vectors/providers/`)."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-# A run in this process forgets the modules it was the first to import; the tests after it would have
-# them twice.
+# A run in this process forgets the modules it was the first to import; the tests after it would
+# have them twice.
 import fastapi.testclient  # noqa: F401
 import pytest
 import starlette.testclient  # noqa: F401
