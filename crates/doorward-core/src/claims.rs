@@ -171,7 +171,7 @@ pub struct Claims {
     pub subject: String,
     /// `aud`, a string or a list in the token; empty if absent.
     pub audience: Vec<String>,
-    /// `exp`.
+    /// `exp`. An opaque token that never expires has [`Timestamp::LAST`].
     pub expires_at: Timestamp,
     /// `nbf`.
     pub not_before: Option<Timestamp>,
@@ -195,6 +195,29 @@ pub struct Claims {
     pub actor: Option<Actor>,
     /// Whether there is a `cnf` claim (RFC 7800): the token is bound to a key of its sender.
     pub sender_constrained: bool,
+}
+
+impl Claims {
+    /// The least that is known of a token.
+    pub(crate) fn of(issuer: String, subject: String, expires_at: Timestamp) -> Self {
+        Self {
+            issuer,
+            subject,
+            audience: Vec::new(),
+            expires_at,
+            not_before: None,
+            issued_at: None,
+            token_id: None,
+            authorized_party: None,
+            client_id: None,
+            session_id: None,
+            session_status: None,
+            scopes: Vec::new(),
+            permissions: Vec::new(),
+            actor: None,
+            sender_constrained: false,
+        }
+    }
 }
 
 /// Who acts for the subject: an impersonating administrator, or an agent (RFC 8693 §4.1).

@@ -5,9 +5,14 @@
 
 use std::sync::OnceLock;
 
-use crate::claims::{self, ProviderClaims};
-use crate::json::Field;
+use crate::claim_map::Mapped;
+use crate::claims::{self, Claims, ProviderClaims};
+use crate::introspection::{self, Answer, Judged, senseless};
+use crate::issuer::Issuer;
+use crate::json::{self, Field};
 use crate::kind::TokenKind;
+use crate::rejection::{Reason, Rejection};
+use crate::timestamp::Timestamp;
 
 /// How to read an issuer's tokens beyond the registered claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -82,6 +87,19 @@ impl Decoder {
         }
     }
 
+    /// Who an issuer says an opaque token's bearer is.
+    pub(crate) fn judge(
+        self,
+        kind: TokenKind,
+        answer: &Answer,
+        issuer: &Issuer,
+    ) -> Result<Judged, Rejection> {
+        match self {
+            Self::Standard => introspection::judge(answer, issuer),
+            Self::Clerk => clerk_answer(kind, answer, issuer),
+        }
+    }
+
     /// Whether a top-level `permissions` list is the provider's word. Clerk's permissions are those of the organization;
     /// a claim of that name is a custom one, and may repeat what users say of themselves.
     pub(crate) fn has_permissions_claim(self) -> bool {
@@ -128,6 +146,83 @@ const OPAQUE: [(&str, TokenKind); 4] = [
     ("mt_", TokenKind::M2m),
     ("m2m_", TokenKind::M2m),
 ];
+
+/// What Clerk's Backend API answers about a token of each kind: the object's name, and how its subject may begin.
+const ANSWERS: [(TokenKind, &str, &[&str]); 3] = [
+    (TokenKind::Oauth, "clerk_idp_oauth_access_token", &["user_"]),
+    (
+        TokenKind::ApiKey,
+        "api_key",
+        &["user_", "org_", "mch_", "scim_"],
+    ),
+    (TokenKind::M2m, "machine_to_machine_token", &["mch_"]),
+];
+
+/// Clerk's endpoints answer 200 also about tokens that are worth nothing, so everything is judged here.
+fn clerk_answer(kind: TokenKind, answer: &Answer, issuer: &Issuer) -> Result<Judged, Rejection> {
+    if answer.flag("active")? == Some(false) {
+        return Err(Reason::TokenInvalid.into());
+    }
+    let Some((_, object, prefixes)) = ANSWERS.iter().find(|(own, ..)| *own == kind) else {
+        return Err(introspection::refuse_unasked(kind));
+    };
+    match answer.text("object")?.as_deref() {
+        Some(found) if found == *object => {}
+        found => {
+            let found = found.map(json::short);
+            return Err(senseless(format!(
+                "`object` is {found:?}, expected {object:?}"
+            )));
+        }
+    }
+    match (answer.flag("revoked")?, answer.flag("expired")?) {
+        (Some(true), _) => {
+            let why = answer.text("revocation_reason")?.unwrap_or_default();
+            return Err(
+                Rejection::new(Reason::TokenRevoked).with_detail(json::short(&why).to_owned())
+            );
+        }
+        (Some(false), Some(true)) => return Err(Reason::TokenExpired.into()),
+        (Some(false), Some(false)) => {}
+        _ => return Err(senseless("`revoked` or `expired` is missing")),
+    }
+    let subject = answer.text("subject")?.unwrap_or_default();
+    let fits = |prefix: &&&str| subject.len() > prefix.len() && subject.starts_with(**prefix);
+    if !prefixes.iter().any(|prefix| fits(&prefix)) {
+        return Err(senseless(format!(
+            "`subject` is {:?}",
+            json::short(&subject)
+        )));
+    }
+    let millis = |name: &str| match answer.get(name) {
+        None => Ok(None),
+        Some(value) => {
+            let millis = value.as_i64().map(Timestamp::from_millis);
+            let millis = millis.filter(|time| *time <= Timestamp::LAST);
+            let wrong = || senseless(format!("`{name}` is no number of milliseconds since 1970"));
+            millis.map(Some).ok_or_else(wrong)
+        }
+    };
+    let expires_at = millis("expiration")?.unwrap_or(Timestamp::LAST);
+    let mut claims = Claims::of(issuer.label(), subject, expires_at);
+    claims.issued_at = millis("created_at")?;
+    claims.token_id = answer.text("id")?;
+    claims.client_id = answer.text("client_id")?;
+    claims.audience = answer.texts("aud", false)?;
+    claims.scopes = answer.texts("scopes", true)?;
+    let belongs = |prefix: &str| {
+        claims
+            .subject
+            .starts_with(prefix)
+            .then(|| claims.subject.clone())
+    };
+    let mapped = Mapped {
+        user_id: Some(belongs("user_")),
+        organization_id: belongs("org_"),
+        ..Mapped::default()
+    };
+    Ok(Judged { claims, mapped })
+}
 
 /// What a token says about the caller's place in an organization, and what they have paid for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::introspection::Answer;
 use crate::issuer::IssuerId;
 use crate::jwk::JwkSet;
+use crate::kind::TokenKind;
 
 /// The state of one fact.
 #[derive(Clone, Debug)]
@@ -27,6 +29,15 @@ pub trait Facts {
     /// `NotYet` if asking could help; `Unreachable` if there is no usable set and the source is down.
     fn keys(&self, issuer: IssuerId, tenant: Option<&str>, kid: Option<&str>)
     -> Known<Arc<JwkSet>>;
+
+    /// What `issuer` says of the opaque token that is being judged, a token of this kind.
+    ///
+    /// `Yes` with its answer; `No` if it does not know the token; `NotYet` if nobody has asked lately; `Unreachable` if
+    /// it does not answer.
+    fn answer(&self, issuer: IssuerId, kind: TokenKind) -> Known<Arc<Answer>> {
+        let _ = (issuer, kind);
+        Known::Unreachable(5)
+    }
 }
 
 /// The facts of one who has only static keys.
@@ -51,5 +62,12 @@ pub enum Lookup {
         tenant: Option<String>,
         /// The key that was missing, at most 256 bytes of a stranger's text.
         kid: Option<String>,
+    },
+    /// What an issuer says of the opaque token that is being judged.
+    Answer {
+        /// Whom to ask.
+        issuer: IssuerId,
+        /// The token's kind, by its prefix.
+        kind: TokenKind,
     },
 }

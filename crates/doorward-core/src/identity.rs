@@ -86,6 +86,8 @@ impl Identity {
             TokenKind::Session | TokenKind::Oauth | TokenKind::Template
         );
         match &self.0.mapped.user_id {
+            // An API key may be a user's, and then its issuer says so.
+            Some(Some(id)) if self.0.kind == TokenKind::ApiKey => Some(id),
             _ if !user || own => None,
             None => Some(self.subject()),
             Some(elsewhere) => elsewhere.as_deref(),

@@ -159,6 +159,8 @@ pub struct Issuer {
     pub decoder: Decoder,
     /// Where its claims stand, if not where the standards put them.
     pub claim_map: ClaimMap,
+    /// The kinds of opaque tokens that it can be asked about, and that are accepted of it.
+    pub opaque: KindSet,
 }
 
 /// The default leeway.
@@ -189,6 +191,26 @@ impl Issuer {
             leeway: DEFAULT_LEEWAY,
             decoder: Decoder::Standard,
             claim_map: ClaimMap::default(),
+            opaque: KindSet::default(),
+        }
+    }
+
+    /// Whether a token's `iss` is this issuer's.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        let own = match &self.name {
+            IssuerName::Exact(own) => own == name,
+            IssuerName::Template(template) => template.tenant(name).is_some(),
+            IssuerName::PinnedByKeys => true,
+        };
+        own || self.aliases.iter().any(|alias| alias == name)
+    }
+
+    /// What it is called where a token does not name its issuer.
+    pub(crate) fn label(&self) -> String {
+        match &self.name {
+            IssuerName::Exact(name) => name.clone(),
+            IssuerName::Template(template) => template.to_string(),
+            IssuerName::PinnedByKeys => String::new(),
         }
     }
 

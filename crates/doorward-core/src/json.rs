@@ -263,7 +263,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
 }
 
 /// Checks that `text` is one JSON value within our bounds, without keeping any of it.
-#[cfg(test)]
 pub(crate) fn check(text: &str) -> Result<(), serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     FieldSeed { depth: 0 }.deserialize(&mut deserializer)?;

@@ -17,6 +17,7 @@ mod crypto;
 mod decoders;
 mod facts;
 mod identity;
+mod introspection;
 mod issuer;
 mod json;
 mod jwk;
@@ -39,6 +40,7 @@ pub use crypto::sha256;
 pub use decoders::Decoder;
 pub use facts::{Facts, Known, Lookup, NoFacts};
 pub use identity::{Identity, Provenance};
+pub use introspection::Answer;
 pub use issuer::{
     Audience, AuthorizedParties, AzpRule, DEFAULT_LEEWAY, Issuer, IssuerId, IssuerName, KeySource,
     MAX_LEEWAY, SharedSecret,

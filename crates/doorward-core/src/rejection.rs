@@ -104,6 +104,12 @@ reasons! {
     SignatureInvalid = "signature_invalid", 401, INVALID_TOKEN, Some("token-invalid-signature"),
         "The token's signature does not verify.",
         "The token was changed, or signed by another instance's key: check that key and token belong together.";
+    TokenInvalid = "token_invalid", 401, INVALID_TOKEN, Some("token-invalid"),
+        "The issuer does not know the token, or no longer.",
+        "Ask for a new token; check that it is of this environment, and that it was not deleted.";
+    TokenRevoked = "token_revoked", 401, INVALID_TOKEN, Some("token-invalid"),
+        "The token was revoked.",
+        "Ask for a new token. If it should not have been revoked, see the issuer's own log.";
     TokenExpired = "token_expired", 401, INVALID_TOKEN, Some("token-expired"),
         "The token has expired.",
         "Get a fresh token for each request; if it is fresh, compare the clocks (`doorward doctor`).";

@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use crate::claim_map::Mapped;
 use crate::claims::{Claims, Parsed, Unverified};
 use crate::credential::{self, Credential, Place, RequestHead};
-use crate::decoders::Decoder;
+use crate::decoders::{Decoder, Membership};
 use crate::facts::{Facts, Known, Lookup};
 use crate::identity::{Identity, Provenance};
+use crate::introspection::{self, Judged};
 use crate::issuer::{
     Audience, AuthorizedParties, AzpRule, Issuer, IssuerId, IssuerName, KeySource,
 };
@@ -186,7 +187,9 @@ impl Verifier {
     ) -> Result<Identity, Halt> {
         let token = credential.token();
         self.small_enough(token)?;
-        self.not_opaque(token)?;
+        if let Some(asked) = self.opaque(token)? {
+            return self.introspected(asked, credential.place(), facts, now);
+        }
         let jws = Compact::split(token)?;
         let header_json = jws.header_json()?;
         let header = Header::parse(&header_json)?;
@@ -226,22 +229,71 @@ impl Verifier {
         Ok(())
     }
 
-    /// Tells opaque tokens by their prefix. Nobody here can verify one: that takes the issuer's word.
-    fn not_opaque(&self, token: &str) -> Result<(), Rejection> {
-        let kind = self
-            .decoders
-            .iter()
-            .find_map(|decoder| decoder.opaque_kind(token));
-        match kind {
-            None => Ok(()),
-            Some(kind) if self.settings.accepts.contains(kind) => Err(Rejection::new(
-                Reason::VerificationUnavailable,
-            )
-            .with_detail(format!(
-                "no issuer is configured to introspect an opaque {kind}"
-            ))),
-            Some(kind) => Err(self.not_accepted(kind)),
+    /// Tells opaque tokens by their prefix, or by their shape where an issuer of no provider's can be asked. Such a
+    /// token cannot be verified here: that takes the issuer's word.
+    fn opaque(&self, token: &str) -> Result<Option<(IssuerId, &Issuer, TokenKind)>, Rejection> {
+        let by_prefix = |decoder: &Decoder| Some((*decoder, decoder.opaque_kind(token)?));
+        let by_shape = || {
+            // RFC 7515 §3.1: a compact JWS has two dots.
+            let dots = token.bytes().filter(|byte| *byte == b'.').take(3).count();
+            (dots != 2).then_some((Decoder::Standard, TokenKind::Oauth))
+        };
+        let prefixed = self.decoders.iter().find_map(by_prefix);
+        let Some((decoder, kind)) = prefixed.or_else(by_shape) else {
+            return Ok(None);
+        };
+        if prefixed.is_some() && !self.settings.accepts.contains(kind) {
+            return Err(self.not_accepted(kind));
         }
+        let asked = |(_, issuer): &(IssuerId, &Issuer)| {
+            issuer.decoder == decoder && issuer.opaque.contains(kind)
+        };
+        match self.issuer_ids().zip(&self.issuers).find(asked) {
+            Some((id, issuer)) => Ok(Some((id, issuer, kind))),
+            None if prefixed.is_some() => Err(introspection::refuse_unasked(kind)),
+            None => Ok(None),
+        }
+    }
+
+    /// The verdict on an opaque token, by its issuer's answer.
+    fn introspected<F: Facts + ?Sized>(
+        &self,
+        (id, issuer, kind): (IssuerId, &Issuer, TokenKind),
+        place: Place,
+        facts: &F,
+        now: Timestamp,
+    ) -> Result<Identity, Halt> {
+        header_only(kind, place)?;
+        let answer = match facts.answer(id, kind) {
+            Known::Yes(answer) => answer,
+            Known::No => return Err(Rejection::new(Reason::TokenInvalid).into()),
+            Known::NotYet => return Err(Halt::Ask(Lookup::Answer { issuer: id, kind })),
+            Known::Unreachable(seconds) => {
+                return Err(Rejection::new(Reason::VerificationUnavailable)
+                    .with_retry_after(seconds)
+                    .with_detail("the issuer cannot be asked about the token")
+                    .into());
+            }
+        };
+        let Judged { claims, mapped } = issuer.decoder.judge(kind, &answer, issuer)?;
+        let kind = if mapped.machine { TokenKind::M2m } else { kind };
+        if !self.settings.accepts.contains(kind) {
+            return Err(self.not_accepted(kind).into());
+        }
+        introspection::require(&answer, &issuer.required_claims)?;
+        in_time(&claims, issuer, now)?;
+        for_us(&claims, kind, issuer)?;
+        let provenance = Provenance {
+            issuer: id,
+            tenant: None,
+            generation: 0,
+        };
+        // The issuer's word, over a connection of its own, is the evidence.
+        let evidence = SignatureValid(());
+        let (raw, membership) = (answer.raw().to_vec(), Membership::default());
+        Ok(Identity::new(
+            &evidence, kind, claims, membership, mapped, raw, provenance,
+        ))
     }
 
     /// RFC 8725 §3.8: the issuer is found by exact match, and its keys are used for its tokens only. With a template
@@ -443,7 +495,7 @@ fn decode(
     claims: Parsed<'_>,
     kind: TokenKind,
     issuer: &Issuer,
-) -> Result<(Claims, crate::decoders::Membership), Rejection> {
+) -> Result<(Claims, Membership), Rejection> {
     let (mut claims, provider) = claims.into_claims()?;
     if !issuer.decoder.has_permissions_claim() {
         claims.permissions.clear();

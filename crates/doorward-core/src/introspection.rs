@@ -1,0 +1,198 @@
+//! What an issuer says of an opaque token it is asked about (RFC 7662), read as strictly as a token.
+//!
+//! Three things may be wrong, and they are never mixed up: the issuer says no (the caller's trouble, 401), the issuer
+//! says something that makes no sense (ours, 503), or nobody could ask (ours, 503).
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::claim_map::Mapped;
+use crate::claims::Claims;
+use crate::issuer::Issuer;
+use crate::json;
+use crate::kind::TokenKind;
+use crate::rejection::{Reason, Rejection};
+use crate::timestamp::Timestamp;
+
+/// An issuer's answer about one token: a JSON object, strict JSON and not yet judged. `Debug` shows its members' names.
+#[derive(Clone, PartialEq)]
+pub struct Answer {
+    members: Map<String, Value>,
+    raw: Vec<u8>,
+}
+
+impl Answer {
+    /// Reads the body of an answer.
+    ///
+    /// # Errors
+    /// It is no JSON object. That is the issuer's trouble, never the caller's.
+    pub fn parse(body: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(body).map_err(|_| "the answer is not UTF-8".to_owned())?;
+        json::check(text)
+            .map_err(|error| format!("the answer is no JSON: {}", json::explain(&error)))?;
+        match serde_json::from_str(text) {
+            Ok(Value::Object(members)) => Ok(Self {
+                members,
+                raw: body.to_vec(),
+            }),
+            _ => Err("the answer is no JSON object".to_owned()),
+        }
+    }
+
+    /// When the token expires, if the answer says so: no longer may it be remembered.
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        let millis = self
+            .members
+            .get("expiration")
+            .and_then(Value::as_i64)
+            .map(Timestamp::from_millis);
+        let seconds = self.members.get("exp").and_then(Value::as_f64);
+        millis.or(seconds.and_then(Timestamp::from_secs_f64))
+    }
+
+    /// About how many bytes of memory it takes.
+    pub fn weight(&self) -> usize {
+        3 * self.raw.len() + 256
+    }
+
+    pub(crate) fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.members.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A member that is text if it is there at all.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, Rejection> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(senseless(format!("`{name}` is no string"))),
+        }
+    }
+
+    /// A member that is a truth value if it is there at all.
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, Rejection> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(_) => Err(senseless(format!("`{name}` is neither true nor false"))),
+        }
+    }
+
+    /// A member that is text or a list of texts. `split` takes one text as several, divided by blanks.
+    pub(crate) fn texts(&self, name: &str, split: bool) -> Result<Vec<String>, Rejection> {
+        let wrong = || {
+            senseless(format!(
+                "`{name}` is neither a string nor a list of strings"
+            ))
+        };
+        match self.get(name) {
+            None => Ok(Vec::new()),
+            Some(Value::String(text)) if split => {
+                Ok(text.split_ascii_whitespace().map(str::to_owned).collect())
+            }
+            Some(Value::String(text)) => Ok(vec![text.clone()]),
+            Some(Value::Array(items)) => {
+                let text = |item: &Value| item.as_str().map(str::to_owned).ok_or_else(wrong);
+                items.iter().map(text).collect()
+            }
+            Some(_) => Err(wrong()),
+        }
+    }
+
+    fn seconds(&self, name: &str) -> Result<Option<Timestamp>, Rejection> {
+        let wrong = || senseless(format!("`{name}` is no number of seconds since 1970"));
+        match self.get(name) {
+            None => Ok(None),
+            Some(value) => {
+                let seconds = value.as_f64().and_then(Timestamp::from_secs_f64);
+                seconds.map(Some).ok_or_else(wrong)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.members.keys().map(|name| json::short(name)).collect();
+        f.debug_struct("Answer").field("members", &names).finish()
+    }
+}
+
+/// Who an answer says the caller is.
+pub(crate) struct Judged {
+    pub(crate) claims: Claims,
+    pub(crate) mapped: Mapped,
+}
+
+/// RFC 7662 §2.2: only `active` decides, and what else there is must fit.
+pub(crate) fn judge(answer: &Answer, issuer: &Issuer) -> Result<Judged, Rejection> {
+    match answer.flag("active")? {
+        Some(true) => {}
+        Some(false) => return Err(Reason::TokenInvalid.into()),
+        None => return Err(senseless("`active` is missing")),
+    }
+    let name = answer.text("iss")?;
+    if let Some(name) = name.as_deref().filter(|name| !issuer.is_named(name)) {
+        return Err(Rejection::new(Reason::IssuerUnknown)
+            .with_detail(format!("the answer's `iss` is {:?}", json::short(name))));
+    }
+    // RFC 7662 leaves `sub` optional; a client that acts for itself has only its id.
+    let client_id = answer.text("client_id")?;
+    let subject = answer.text("sub")?.or_else(|| client_id.clone());
+    let subject = subject
+        .filter(|subject| !subject.is_empty())
+        .ok_or_else(|| {
+            Rejection::new(Reason::ClaimMissing)
+                .with_detail("the answer names neither `sub` nor `client_id`")
+        })?;
+    let bound = answer.get("cnf").is_some();
+    let dpop = answer
+        .text("token_type")?
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("dpop"));
+    let mut claims = Claims::of(
+        name.unwrap_or_else(|| issuer.label()),
+        subject,
+        answer.seconds("exp")?.unwrap_or(Timestamp::LAST),
+    );
+    claims.not_before = answer.seconds("nbf")?;
+    claims.issued_at = answer.seconds("iat")?;
+    claims.token_id = answer.text("jti")?;
+    claims.session_id = answer.text("sid")?;
+    claims.audience = answer.texts("aud", false)?;
+    claims.scopes = answer.texts("scope", true)?;
+    claims.authorized_party = answer.text("azp")?;
+    claims.client_id = client_id;
+    claims.sender_constrained = bound || dpop;
+    let mapped = if issuer.claim_map.is_empty() {
+        Mapped::default()
+    } else {
+        issuer.claim_map.apply(answer.raw(), &mut claims)?
+    };
+    Ok(Judged { claims, mapped })
+}
+
+/// The claims that a token must have besides, whatever their value.
+pub(crate) fn require(answer: &Answer, names: &[String]) -> Result<(), Rejection> {
+    match names.iter().find(|name| answer.get(name).is_none()) {
+        Some(name) => Err(Rejection::new(Reason::ClaimMissing)
+            .with_detail(format!("the answer has no `{}`", json::short(name)))),
+        None => Ok(()),
+    }
+}
+
+/// An answer that makes no sense: our trouble and the issuer's, not the caller's.
+pub(crate) fn senseless(detail: impl Into<String>) -> Rejection {
+    Rejection::new(Reason::VerificationUnavailable)
+        .with_detail(format!("the issuer's answer: {}", detail.into()))
+}
+
+/// What a kind of token is called in an operator's messages.
+pub(crate) fn refuse_unasked(kind: TokenKind) -> Rejection {
+    Rejection::new(Reason::VerificationUnavailable).with_detail(format!(
+        "no issuer is configured to be asked about an opaque {kind}"
+    ))
+}
