@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use doorward_core::{
     Credential, Identity, IssuerName, KeySource, Lookup, Outcome, Place, Reason, Rejection,
-    RequestHead, TENANT, Verifier, sha256,
+    RequestHead, TENANT, Timestamp, TokenKind, Verifier, sha256,
 };
 
+use crate::answers::{Answers, Digest};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, KeysAt, Resolved};
 use crate::fetch::{self, Fetcher};
@@ -79,6 +80,8 @@ impl Authenticator {
             cache_bytes,
             explain,
             problem_details,
+            endpoints,
+            answers,
         } = config.resolve()?;
         let sources = sources.into_iter().zip(verifier.issuers());
         let sources = sources.map(|(source, issuer)| {
@@ -102,7 +105,8 @@ impl Authenticator {
                 }
             }
         });
-        let memory = Memory::new(sources.collect(), cache_bytes);
+        let answers = Answers::new(endpoints, answers, fetch.clone());
+        let memory = Memory::new(sources.collect(), answers, cache_bytes);
         Ok(Self(Arc::new(Inner {
             verifier,
             memory,
@@ -293,14 +297,18 @@ impl Authenticator {
         } = &*self.0;
         let (now, elapsed) = (clock.now(), clock.elapsed());
         let too_long = credential.token().len() > verifier.settings().max_token_bytes;
-        let digest =
-            (memory.remembers() && !too_long).then(|| sha256(credential.token().as_bytes()));
-        if let Some((digest, identity)) =
-            digest.and_then(|digest| Some((digest, memory.recall(&digest, elapsed)?)))
-        {
+        // Opaque tokens are asked about under their digest, whether or not anything is remembered.
+        let wanted = !too_long && (memory.remembers() || !is_signed(credential.token()));
+        let digest = if wanted {
+            sha256(credential.token().as_bytes())
+        } else {
+            Digest::default()
+        };
+        if wanted && let Some(identity) = memory.recall(&digest, elapsed) {
             return match verifier.recheck(&identity, credential.place(), now) {
                 Ok(()) => {
                     self.keep_fresh(&identity, elapsed);
+                    self.ask_again(&identity, credential, digest, now, elapsed);
                     observe::verified(&identity, true);
                     Attempt::Verified(identity)
                 }
@@ -310,16 +318,23 @@ impl Authenticator {
                 }
             };
         }
-        match verifier.verify(credential, &memory.at(elapsed), now) {
+        match verifier.verify(credential, &memory.at(digest, now, elapsed), now) {
             Outcome::Verified(identity) => {
-                if let Some(digest) = digest {
-                    memory.remember(digest, identity.clone());
-                }
+                let until = is_opaque(credential, &identity)
+                    .then(|| elapsed + memory.answers().good_for(&digest, elapsed));
+                memory.remember(digest, identity.clone(), until);
                 self.keep_fresh(&identity, elapsed);
                 observe::verified(&identity, false);
                 Attempt::Verified(identity)
             }
             Outcome::Rejected(rejection) => Attempt::Rejected(self.refuse(rejection)),
+            Outcome::Needs(Lookup::Answer { issuer, kind }) => {
+                let (token, whom) = (credential.token(), (issuer, kind));
+                match memory.answers().ask(digest, token, whom, now, elapsed) {
+                    Some(ticket) => Attempt::Pending(ticket),
+                    None => Attempt::Rejected(self.refuse(too_many_questions())),
+                }
+            }
             Outcome::Needs(lookup) => match self.learn(lookup, elapsed) {
                 Some(ticket) => Attempt::Pending(ticket),
                 None => Attempt::Rejected(self.refuse(too_many_tenants())),
@@ -343,6 +358,22 @@ impl Authenticator {
         self.0.memory.keep_fresh(identity, elapsed);
     }
 
+    /// Asks about an opaque token again before its answer is too old, and lets nobody wait for it.
+    fn ask_again(
+        &self,
+        identity: &Identity,
+        credential: &Credential<'_>,
+        digest: Digest,
+        now: Timestamp,
+        elapsed: Duration,
+    ) {
+        let answers = self.0.memory.answers();
+        if is_opaque(credential, identity) && answers.is_due(&digest, elapsed) {
+            let whom = (identity.provenance().issuer, identity.kind());
+            drop(answers.ask(digest, credential.token(), whom, now, elapsed));
+        }
+    }
+
     /// A fetch ends by its own deadline; this is the belt to those braces.
     fn longest_wait(&self) -> Duration {
         self.0.fetch.total_timeout + Duration::from_secs(1)
@@ -354,6 +385,22 @@ impl Authenticator {
                 .with_detail("the keys changed faster than they were read"),
         )
     }
+}
+
+/// Whether the caller is known by its issuer's word, not by a signature.
+fn is_opaque(credential: &Credential<'_>, identity: &Identity) -> bool {
+    identity.kind() != TokenKind::Session && !is_signed(credential.token())
+}
+
+/// RFC 7515 §3.1: a compact JWS has two dots.
+fn is_signed(token: &str) -> bool {
+    token.bytes().filter(|byte| *byte == b'.').count() == 2
+}
+
+fn too_many_questions() -> Rejection {
+    Rejection::new(Reason::VerificationUnavailable)
+        .with_retry_after(1)
+        .with_detail("too many opaque tokens that were not known before were presented at once")
 }
 
 fn too_many_tenants() -> Rejection {

@@ -16,6 +16,8 @@ use doorward_core::{
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
+use crate::answers::AnswerSettings;
+use crate::ask::{ClientAuth, Endpoint, Form};
 use crate::fetch::{KeysUrl, trusted_url};
 use crate::freshness::FetchSettings;
 use crate::preset::Preset;
@@ -45,6 +47,12 @@ pub struct Config {
     pub explain: Option<bool>,
     /// Whether refusals are `application/problem+json` (RFC 9457) instead of `{"detail": "<code>"}`. Default: false.
     pub problem_details: Option<bool>,
+    /// Seconds that an issuer's word about an opaque token is believed, never beyond the token's own expiry. Default: 60.
+    pub answer_ttl: Option<f64>,
+    /// Seconds that an opaque token counts as unknown after its issuer said so. Default: 10.
+    pub answer_negative_ttl: Option<f64>,
+    /// Seconds beyond `answer_ttl` that an issuer's word is believed while the issuer does not answer. Default: 0.
+    pub answer_stale_if_error: Option<f64>,
     /// How key sets are fetched. Not in the file: the defaults need no tuning.
     #[serde(skip)]
     pub fetch: FetchSettings,
@@ -129,6 +137,18 @@ pub struct IssuerConfig {
     pub publishable_key: Option<String>,
     /// The provider's secret key, with which its key set can be fetched.
     pub secret_key: Option<SecretText>,
+    /// A machine's secret key, with which machine tokens are asked about before the instance's own.
+    pub machine_secret_key: Option<SecretText>,
+    /// Where the issuer is asked about opaque tokens (RFC 7662).
+    pub introspection_url: Option<String>,
+    /// Who asks, at `introspection_url`.
+    pub introspection_client_id: Option<String>,
+    /// The secret of who asks.
+    pub introspection_client_secret: Option<SecretText>,
+    /// How who asks is shown: `client_secret_basic` (the default with a secret), `client_secret_post` or `none`.
+    pub introspection_auth: Option<String>,
+    /// Where a provider is asked about opaque tokens in a way of its own, by kind.
+    pub opaque: Option<BTreeMap<String, OpaqueConfig>>,
     /// The provider's API, if not the usual one.
     pub api_url: Option<String>,
     /// A preset's hole: the host of the provider's tenant.
@@ -149,6 +169,22 @@ pub struct IssuerConfig {
     pub client_id: Option<String>,
     /// A preset's hole.
     pub authorization_server: Option<String>,
+}
+
+/// Where a provider is asked about opaque tokens of one kind.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct OpaqueConfig {
+    /// The endpoint.
+    pub url: String,
+    /// The member of the JSON object that holds the token.
+    pub member: String,
+    /// The secrets that may show who asks, the first that is known.
+    pub bearer: Vec<SecretText>,
+    /// Header fields the endpoint wants to see.
+    #[serde(default)]
+    pub headers: BTreeMap<String, SecretText>,
 }
 
 /// A string, or a list of strings.
@@ -245,6 +281,9 @@ pub(crate) struct Resolved {
     pub(crate) cache_bytes: usize,
     pub(crate) explain: bool,
     pub(crate) problem_details: bool,
+    /// By issuer: where it is asked about opaque tokens.
+    pub(crate) endpoints: Vec<Vec<Endpoint>>,
+    pub(crate) answers: AnswerSettings,
 }
 
 /// Where an issuer's keys are.
@@ -261,7 +300,10 @@ pub(crate) enum KeysAt {
 const DEFAULT_MAX_TENANTS: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
 /// The settings that hold for all issuers alike.
-const SHARED: [&str; 8] = [
+const SHARED: [&str; 11] = [
+    "answer_ttl",
+    "answer_negative_ttl",
+    "answer_stale_if_error",
     "accepts",
     "allow_pending",
     "leeway",
@@ -373,7 +415,7 @@ impl Config {
             .unwrap_or_default();
         let shared = self.accepts.as_ref();
         let (mut issuers, mut sources) = (Vec::new(), Vec::new());
-        let mut accepted = KindSet::default();
+        let (mut accepted, mut endpoints) = (KindSet::default(), Vec::new());
         for given in &self.issuers {
             let config = given.with_preset()?;
             let (mut issuer, source) = config.resolve(leeway)?;
@@ -384,6 +426,16 @@ impl Config {
                 .or(config.accepts.as_ref());
             let accepts = kinds("accepts", accepts, KindSet::SESSION)?;
             issuer.token_types = issuer.token_types.intersection(accepts);
+            let asked = config.endpoints()?;
+            let kinds: KindSet = asked.iter().map(|endpoint| endpoint.kind).collect();
+            issuer.opaque = kinds.intersection(accepts);
+            if accepts.contains(TokenKind::ApiKey) && !kinds.contains(TokenKind::ApiKey) {
+                return Err(ConfigError::new(
+                    "accepts",
+                    "names api_key, which only the issuer's word can verify: give `secret_key`, so that it can be asked",
+                ));
+            }
+            endpoints.push(asked);
             accepted = accepted.union(accepts);
             for name in config.cookies.iter().flat_map(OneOrMany::split) {
                 if !cookies.contains(&name) {
@@ -414,6 +466,29 @@ impl Config {
             cache_bytes: self.cache_bytes.unwrap_or(DEFAULT_CACHE_BYTES),
             explain: self.explain.unwrap_or(false),
             problem_details: self.problem_details.unwrap_or(false),
+            endpoints,
+            answers: self.answers()?,
+        })
+    }
+}
+
+impl Config {
+    fn answers(&self) -> Result<AnswerSettings, ConfigError> {
+        let seconds = |setting: &str, seconds: Option<f64>, default: u64| match seconds {
+            None => Ok(Duration::from_secs(default)),
+            Some(given) => Duration::try_from_secs_f64(given)
+                .ok()
+                .filter(|given| *given <= Duration::from_secs(86_400))
+                .ok_or_else(|| {
+                    let why = format!("{given} is no number of seconds from 0 to 86400");
+                    ConfigError::new(setting, why)
+                }),
+        };
+        Ok(AnswerSettings {
+            positive: seconds("answer_ttl", self.answer_ttl, 60)?,
+            negative: seconds("answer_negative_ttl", self.answer_negative_ttl, 10)?,
+            stale_if_error: seconds("answer_stale_if_error", self.answer_stale_if_error, 0)?,
+            cache_bytes: self.cache_bytes.unwrap_or(DEFAULT_CACHE_BYTES),
         })
     }
 }
@@ -685,6 +760,78 @@ impl IssuerConfig {
             },
         };
         Ok((KeySource::Remote, keys))
+    }
+
+    /// Where this issuer is asked about opaque tokens.
+    fn endpoints(&self) -> Result<Vec<Endpoint>, ConfigError> {
+        let plain_http = self.insecure_plain_http.unwrap_or(false);
+        let mut endpoints = Vec::new();
+        for (kind, how) in self.opaque.iter().flatten() {
+            let kind = TokenKind::from_name(kind).ok_or_else(|| {
+                let known = TokenKind::ALL.map(TokenKind::as_str);
+                ConfigError::new("opaque", unknown(kind, &known))
+            })?;
+            trusted_url(&how.url, plain_http).map_err(|why| ConfigError::new("opaque", why))?;
+            endpoints.push(Endpoint {
+                kind,
+                url: how.url.clone(),
+                form: Form::Json(how.member.clone()),
+                auth: how.bearer.first().map_or(ClientAuth::None, |secret| {
+                    ClientAuth::Bearer(secret.0.clone())
+                }),
+                headers: how
+                    .headers
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.0.clone()))
+                    .collect(),
+            });
+        }
+        if let Some(url) = &self.introspection_url {
+            trusted_url(url, plain_http)
+                .map_err(|why| ConfigError::new("introspection_url", why))?;
+            endpoints.push(Endpoint {
+                kind: TokenKind::Oauth,
+                url: url.clone(),
+                form: Form::Introspection,
+                auth: self.introspection_auth()?,
+                headers: Vec::new(),
+            });
+        }
+        Ok(endpoints)
+    }
+
+    fn introspection_auth(&self) -> Result<ClientAuth, ConfigError> {
+        let missing = |setting: &str| {
+            ConfigError::new(setting, "is missing; the issuer wants to know who asks")
+        };
+        let id = || {
+            self.introspection_client_id
+                .clone()
+                .ok_or_else(|| missing("introspection_client_id"))
+        };
+        let secret = || {
+            let secret = self.introspection_client_secret.as_ref();
+            secret
+                .map(|secret| secret.0.clone())
+                .ok_or_else(|| missing("introspection_client_secret"))
+        };
+        match (
+            self.introspection_auth.as_deref(),
+            &self.introspection_client_secret,
+        ) {
+            (Some("none"), _) | (None, None) => Ok(ClientAuth::None),
+            (Some("client_secret_basic"), _) | (None, Some(_)) => {
+                Ok(ClientAuth::Basic(id()?, secret()?))
+            }
+            (Some("client_secret_post"), _) => Ok(ClientAuth::Post(id()?, secret()?)),
+            (Some(other), _) => Err(ConfigError::new(
+                "introspection_auth",
+                unknown(
+                    other,
+                    &["client_secret_basic", "client_secret_post", "none"],
+                ),
+            )),
+        }
     }
 
     fn keys_url(&self, name: &IssuerName) -> Result<KeysUrl, ConfigError> {

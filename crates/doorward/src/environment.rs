@@ -106,6 +106,34 @@ const VARIABLES: &[(&str, Apply)] = &[
     ("DOORWARD_API_URL", |to, text| {
         to.issuer().api_url = Some(text)
     }),
+    ("DOORWARD_INTROSPECTION_URL", |to, text| {
+        to.issuer().introspection_url = Some(text)
+    }),
+    ("DOORWARD_INTROSPECTION_CLIENT_ID", |to, text| {
+        to.issuer().introspection_client_id = Some(text)
+    }),
+    ("DOORWARD_INTROSPECTION_CLIENT_SECRET", |to, text| {
+        to.issuer().introspection_client_secret = Some(secret(&text))
+    }),
+    ("DOORWARD_INTROSPECTION_AUTH", |to, text| {
+        to.issuer().introspection_auth = Some(text)
+    }),
+    ("DOORWARD_MACHINE_SECRET_KEY", |to, text| {
+        to.issuer().machine_secret_key = Some(secret(&text))
+    }),
+    ("DOORWARD_ANSWER_TTL", |to, text| {
+        to.parsed(text, |to, value| to.config.answer_ttl = Some(value))
+    }),
+    ("DOORWARD_ANSWER_NEGATIVE_TTL", |to, text| {
+        to.parsed(text, |to, value| {
+            to.config.answer_negative_ttl = Some(value)
+        })
+    }),
+    ("DOORWARD_ANSWER_STALE_IF_ERROR", |to, text| {
+        to.parsed(text, |to, value| {
+            to.config.answer_stale_if_error = Some(value)
+        })
+    }),
     ("DOORWARD_DISCOVER", |to, text| {
         to.parsed(text, |to, value| to.issuer().discover = Some(value))
     }),

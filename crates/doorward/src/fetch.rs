@@ -333,7 +333,7 @@ impl Session<'_> {
     }
 }
 
-fn client(settings: &FetchSettings) -> Result<Client, reqwest::Error> {
+pub(crate) fn client(settings: &FetchSettings) -> Result<Client, reqwest::Error> {
     Client::builder()
         .user_agent(concat!("doorward/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(settings.connect_timeout)
@@ -378,7 +378,7 @@ fn max_age(cache_control: &str) -> Option<Duration> {
 }
 
 /// The innermost cause, which is the one that helps: "connection refused" rather than "error sending request".
-fn reason(error: &reqwest::Error) -> String {
+pub(crate) fn reason(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -12,7 +12,10 @@
 //! # }
 //! ```
 
+mod answers;
+mod ask;
 mod authenticator;
+mod budget;
 mod clock;
 mod config;
 mod environment;
@@ -22,6 +25,7 @@ mod freshness;
 mod memory;
 mod observe;
 mod preset;
+mod remote;
 mod tenants;
 
 #[cfg(feature = "axum")]
@@ -43,7 +47,9 @@ struct AxumGuide;
 
 pub use authenticator::{Attempt, Authenticator};
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use config::{ANY_AUDIENCE, Config, ConfigError, IssuerConfig, OneOrMany, SecretText};
+pub use config::{
+    ANY_AUDIENCE, Config, ConfigError, IssuerConfig, OneOrMany, OpaqueConfig, SecretText,
+};
 pub use doorward_core as core;
 pub use doorward_core::{
     Algorithm, Identity, Level, Policy, Reason, Rejection, RequestHead, Reverification, Secret,

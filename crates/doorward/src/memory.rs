@@ -6,10 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use doorward_core::{AlgorithmSet, Facts, Identity, IssuerId, JwkSet, Known, Provenance};
+use doorward_core::{
+    AlgorithmSet, Answer, Facts, Identity, IssuerId, JwkSet, Known, Provenance, Timestamp,
+    TokenKind,
+};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::answers::{Answers, Digest};
 use crate::clock::Clock;
 use crate::fetch::{FetchError, Fetched, Fetcher, KeysUrl};
 use crate::flight::Ticket;
@@ -20,11 +24,19 @@ use crate::tenants::Tenants;
 pub(crate) struct Memory {
     /// By issuer.
     sources: Vec<Source>,
-    tokens: Option<Cache<[u8; 32], Identity, ByWeight>>,
+    tokens: Option<Cache<[u8; 32], Remembered, ByWeight>>,
+    answers: Answers,
+}
+
+/// A verified caller, and until when an issuer's word about an opaque token is believed.
+#[derive(Clone)]
+struct Remembered {
+    identity: Identity,
+    until: Option<Duration>,
 }
 
 impl Memory {
-    pub(crate) fn new(sources: Vec<Source>, cache_bytes: usize) -> Self {
+    pub(crate) fn new(sources: Vec<Source>, answers: Answers, cache_bytes: usize) -> Self {
         const TYPICAL_ENTRY: usize = 2500;
         let tokens = (cache_bytes > 0).then(|| {
             Cache::with_weighter(
@@ -33,7 +45,11 @@ impl Memory {
                 ByWeight,
             )
         });
-        Self { sources, tokens }
+        Self {
+            sources,
+            tokens,
+            answers,
+        }
     }
 
     /// The keys of an issuer; `None` where they are static, or where nobody has asked for this tenant's lately.
@@ -92,9 +108,11 @@ impl Memory {
     }
 
     /// The facts at one moment.
-    pub(crate) fn at(&self, elapsed: Duration) -> At<'_> {
+    pub(crate) fn at(&self, digest: Digest, now: Timestamp, elapsed: Duration) -> At<'_> {
         At {
             memory: self,
+            digest,
+            now,
             elapsed,
         }
     }
@@ -102,8 +120,8 @@ impl Memory {
     /// A verified token, if it was remembered and the keys that verified it still stand.
     pub(crate) fn recall(&self, digest: &[u8; 32], elapsed: Duration) -> Option<Identity> {
         let tokens = self.tokens.as_ref()?;
-        let identity = tokens.get(digest)?;
-        if self.stands(&identity, elapsed) {
+        let Remembered { identity, until } = tokens.get(digest)?;
+        if until.is_none_or(|until| elapsed < until) && self.stands(&identity, elapsed) {
             return Some(identity);
         }
         tokens.remove(digest);
@@ -111,10 +129,15 @@ impl Memory {
     }
 
     /// Remembers a verified token by its digest. Only verified tokens get here, so strangers cannot fill the cache.
-    pub(crate) fn remember(&self, digest: [u8; 32], identity: Identity) {
+    pub(crate) fn remember(&self, digest: [u8; 32], identity: Identity, until: Option<Duration>) {
         if let Some(tokens) = &self.tokens {
-            tokens.insert(digest, identity);
+            tokens.insert(digest, Remembered { identity, until });
         }
+    }
+
+    /// What issuers said about opaque tokens.
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.answers
     }
 
     pub(crate) fn forget(&self, digest: &[u8; 32]) {
@@ -157,6 +180,9 @@ impl fmt::Debug for Memory {
 /// What is known at one moment.
 pub(crate) struct At<'m> {
     memory: &'m Memory,
+    /// Of the token that is being judged.
+    digest: Digest,
+    now: Timestamp,
     elapsed: Duration,
 }
 
@@ -179,6 +205,12 @@ impl Facts for At<'_> {
             }
         }
     }
+
+    fn answer(&self, issuer: IssuerId, kind: TokenKind) -> Known<Arc<Answer>> {
+        self.memory
+            .answers
+            .look_up(&self.digest, issuer, kind, self.now, self.elapsed)
+    }
 }
 
 /// Where an issuer's keys come from.
@@ -195,9 +227,9 @@ pub(crate) enum Source {
 #[derive(Clone)]
 struct ByWeight;
 
-impl Weighter<[u8; 32], Identity> for ByWeight {
-    fn weight(&self, digest: &[u8; 32], identity: &Identity) -> u64 {
-        (digest.len() + identity.weight() + 100) as u64
+impl Weighter<[u8; 32], Remembered> for ByWeight {
+    fn weight(&self, digest: &[u8; 32], remembered: &Remembered) -> u64 {
+        (digest.len() + remembered.identity.weight() + 120) as u64
     }
 }
 

@@ -69,3 +69,19 @@ pub(crate) fn fetched(url: &str, error: Option<&FetchError>) {
         Some(error) => tracing::warn!(target: "doorward", url, %error, "keys could not be fetched"),
     }
 }
+
+#[cfg_attr(
+    not(feature = "tracing"),
+    allow(unused_variables, reason = "the feature is off")
+)]
+pub(crate) fn asked(error: &FetchError) {
+    #[cfg(feature = "tracing")]
+    if let FetchError::Status {
+        status: 401 | 403, ..
+    } = error
+    {
+        tracing::error!(target: "doorward", %error, "the issuer does not know us: check the secret key");
+    } else {
+        tracing::warn!(target: "doorward", %error, "an issuer could not be asked about a token");
+    }
+}

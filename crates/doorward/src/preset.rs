@@ -301,6 +301,9 @@ impl IssuerConfig {
         if let Some(secret) = &self.secret_key {
             fill("secret_key", secret.0.expose().to_owned());
         }
+        if let Some(secret) = &self.machine_secret_key {
+            fill("machine_secret_key", secret.0.expose().to_owned());
+        }
         if self.keys.is_some() || self.keys_file.is_some() {
             fill("keys", String::new());
         }
@@ -323,6 +326,9 @@ impl IssuerConfig {
             "audience" => self.audience = Some(OneOrMany::list(text)),
             "authorized_parties" => self.authorized_parties = Some(OneOrMany::from(text)),
             "keys" => self.keys = Some(OneOrMany::from(text)),
+            "machine_secret_key" => {
+                self.machine_secret_key = Some(SecretText::from(text.trim().to_owned()));
+            }
             "secret_key" => self.secret_key = Some(SecretText::from(text.trim().to_owned())),
             "shared_secret" => self.shared_secret = Some(SecretText::from(text.trim().to_owned())),
             "publishable_key" => self.publishable_key = own(),
@@ -351,7 +357,8 @@ impl IssuerConfig {
         fill!(discover insecure_plain_http shared_secret issuer_pinned_by_keys algorithms authorized_parties azp);
         fill!(accepts token_types required_claims leeway decoder cookies publishable_key secret_key api_url);
         fill!(user_id_claim roles_claim scopes_claim permissions_claim organization_claim session_claim);
-        fill!(client_id_claim audience_claim required_values machine_values);
+        fill!(client_id_claim audience_claim required_values machine_values machine_secret_key opaque);
+        fill!(introspection_url introspection_client_id introspection_client_secret introspection_auth);
         fill!(domain url region user_pool_id tenant_id project_id realm client_id authorization_server);
     }
 
@@ -371,6 +378,20 @@ impl IssuerConfig {
             let mut text = secret.0.expose().to_owned();
             fill(&mut text);
             *secret = SecretText::from(text);
+        }
+        let fill_secret = |secret: &mut SecretText| {
+            let mut text = secret.0.expose().to_owned();
+            fill(&mut text);
+            *secret = SecretText::from(text);
+        };
+        for how in self.opaque.iter_mut().flat_map(BTreeMap::values_mut) {
+            fill(&mut how.url);
+            how.bearer.iter_mut().for_each(fill_secret);
+            how.bearer.retain(|secret| !open(secret.0.expose()));
+        }
+        if let Some(opaque) = &mut self.opaque {
+            // Whoever has no secret cannot ask.
+            opaque.retain(|_, how| !how.bearer.is_empty());
         }
         for list in [
             &mut self.cookies,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use lru::LruCache;
 
+use crate::budget::Budget;
 use crate::memory::KeySlot;
 
 /// One issuer's tenants.
@@ -21,12 +22,6 @@ struct State {
     budget: Budget,
 }
 
-/// A token bucket: so many new tenants at once, and so many each second.
-struct Budget {
-    left: f64,
-    at: Duration,
-}
-
 const NEW_TENANTS_AT_ONCE: f64 = 50.0;
 const NEW_TENANTS_EACH_SECOND: f64 = 10.0;
 
@@ -38,10 +33,7 @@ impl Tenants {
         Self {
             state: Mutex::new(State {
                 slots: LruCache::new(most),
-                budget: Budget {
-                    left: NEW_TENANTS_AT_ONCE,
-                    at: Duration::ZERO,
-                },
+                budget: Budget::new(NEW_TENANTS_AT_ONCE, NEW_TENANTS_EACH_SECOND),
             }),
             make: Box::new(make),
         }
@@ -86,17 +78,5 @@ impl fmt::Debug for Tenants {
         f.debug_struct("Tenants")
             .field("known", &known)
             .finish_non_exhaustive()
-    }
-}
-
-impl Budget {
-    fn spend(&mut self, elapsed: Duration) -> Option<()> {
-        let since = elapsed.saturating_sub(self.at).as_secs_f64();
-        let left = (self.left + since * NEW_TENANTS_EACH_SECOND).min(NEW_TENANTS_AT_ONCE);
-        if left < 1.0 {
-            return None;
-        }
-        (self.left, self.at) = (left - 1.0, elapsed);
-        Some(())
     }
 }

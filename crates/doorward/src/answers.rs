@@ -1,0 +1,362 @@
+//! What issuers said about opaque tokens: at most one question for each token at a time, each answer kept for a while, and
+//! everything bounded. Keyed by the token's digest; the token itself is held only while somebody asks about it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use doorward_core::{Answer, IssuerId, Known, Secret, Timestamp, TokenKind};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::ask::{Endpoint, Said};
+use crate::budget::Budget;
+use crate::fetch::FetchError;
+use crate::flight::Ticket;
+use crate::freshness::FetchSettings;
+use crate::remote;
+
+/// The digest of a token.
+pub(crate) type Digest = [u8; 32];
+
+/// How long answers are believed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnswerSettings {
+    /// That a token is good. Never beyond its own expiry.
+    pub(crate) positive: Duration,
+    /// That it is unknown.
+    pub(crate) negative: Duration,
+    /// So long beyond that a good answer is used while its issuer does not answer.
+    pub(crate) stale_if_error: Duration,
+    pub(crate) cache_bytes: usize,
+}
+
+pub(crate) struct Answers {
+    /// By issuer: where it is asked about which kinds.
+    endpoints: Vec<Vec<Arc<Endpoint>>>,
+    settings: AnswerSettings,
+    fetch: FetchSettings,
+    known: Cache<Digest, Entry, ByWeight>,
+    state: Mutex<State>,
+}
+
+struct State {
+    flights: HashMap<Digest, Arc<Flight>>,
+    budget: Budget,
+    breakers: HashMap<(usize, TokenKind), Breaker>,
+}
+
+/// One question in the air.
+struct Flight {
+    issuer: IssuerId,
+    kind: TokenKind,
+    asked_at: Duration,
+    ticket: Ticket,
+    said: OnceLock<Said>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    known: Known<Arc<Answer>>,
+    /// By the clock's `elapsed`.
+    until: Duration,
+    refresh_at: Duration,
+    stale_until: Duration,
+}
+
+#[derive(Default)]
+struct Breaker {
+    failures: u32,
+    open_until: Duration,
+}
+
+/// Questions in the air at once. More are refused with 503, and a moment later there is room again.
+const MAX_FLIGHTS: usize = 256;
+const NEW_TOKENS_AT_ONCE: f64 = 500.0;
+const NEW_TOKENS_EACH_SECOND: f64 = 200.0;
+/// So many failures in a row, and the issuer is left alone for a while.
+const BREAKS_AFTER: u32 = 5;
+const LONGEST_BREAK: Duration = Duration::from_secs(10);
+
+impl Answers {
+    pub(crate) fn new(
+        endpoints: Vec<Vec<Endpoint>>,
+        settings: AnswerSettings,
+        fetch: FetchSettings,
+    ) -> Self {
+        const TYPICAL_ENTRY: usize = 1500;
+        let bytes = settings.cache_bytes.max(64 * 1024);
+        let endpoints = endpoints
+            .into_iter()
+            .map(|of_issuer| of_issuer.into_iter().map(Arc::new).collect());
+        Self {
+            endpoints: endpoints.collect(),
+            settings,
+            fetch,
+            known: Cache::with_weighter(bytes / TYPICAL_ENTRY + 1, bytes as u64, ByWeight),
+            state: Mutex::new(State {
+                flights: HashMap::new(),
+                budget: Budget::new(NEW_TOKENS_AT_ONCE, NEW_TOKENS_EACH_SECOND),
+                breakers: HashMap::new(),
+            }),
+        }
+    }
+
+    /// What is known about a token at one moment.
+    pub(crate) fn look_up(
+        &self,
+        digest: &Digest,
+        issuer: IssuerId,
+        kind: TokenKind,
+        now: Timestamp,
+        elapsed: Duration,
+    ) -> Known<Arc<Answer>> {
+        if let Some(entry) = self.known.get(digest).filter(|entry| elapsed < entry.until) {
+            return entry.known;
+        }
+        let mut state = self.state();
+        if let Some(known) = self.harvest(&mut state, digest, now, elapsed) {
+            return known;
+        }
+        let breaker = state.breakers.get(&(issuer.index(), kind));
+        match breaker.map(|breaker| breaker.open_until.saturating_sub(elapsed)) {
+            Some(left) if !left.is_zero() => {
+                self.stale(digest, elapsed).unwrap_or(unreachable(left))
+            }
+            _ => Known::NotYet,
+        }
+    }
+
+    /// How much longer an answer about a token may be believed without looking again.
+    pub(crate) fn good_for(&self, digest: &Digest, elapsed: Duration) -> Duration {
+        let entry = self.known.get(digest);
+        entry.map_or(Duration::ZERO, |entry| entry.until.saturating_sub(elapsed))
+    }
+
+    /// Whether the answer about a token should be renewed while it is still believed.
+    pub(crate) fn is_due(&self, digest: &Digest, elapsed: Duration) -> bool {
+        self.known
+            .get(digest)
+            .is_some_and(|entry| elapsed >= entry.refresh_at)
+    }
+
+    /// Joins the question in the air, or asks. `None` if too much is asked already.
+    pub(crate) fn ask(
+        &self,
+        digest: Digest,
+        token: &str,
+        (issuer, kind): (IssuerId, TokenKind),
+        now: Timestamp,
+        elapsed: Duration,
+    ) -> Option<Ticket> {
+        let mut state = self.state();
+        if let Some(flight) = state.flights.get(&digest) {
+            // One of another process will never land here.
+            if flight.said.get().is_some() || flight.ticket.flies() {
+                return Some(flight.ticket.clone());
+            }
+            state.flights.remove(&digest);
+        }
+        if state.flights.len() >= MAX_FLIGHTS {
+            self.sweep(&mut state, now, elapsed);
+        }
+        if state.flights.len() >= MAX_FLIGHTS {
+            return None;
+        }
+        // A token that was good a moment ago is no stranger.
+        if self
+            .known
+            .get(&digest)
+            .is_none_or(|entry| !matches!(entry.known, Known::Yes(_)))
+        {
+            state.budget.spend(elapsed)?;
+        }
+        let endpoint = self
+            .endpoints
+            .get(issuer.index())?
+            .iter()
+            .find(|own| own.kind == kind)?;
+        let flight = Arc::new(Flight {
+            issuer,
+            kind,
+            asked_at: elapsed,
+            ticket: Ticket::new(),
+            said: OnceLock::new(),
+        });
+        state.flights.insert(digest, Arc::clone(&flight));
+        drop(state);
+        let ticket = flight.ticket.clone();
+        let (endpoint, token, deadline) = (
+            Arc::clone(endpoint),
+            Secret::new(token),
+            self.fetch.total_timeout,
+        );
+        let landing = Landing(Arc::clone(&flight));
+        let url = endpoint.url.clone();
+        let job: remote::Job = Box::new(move |client| {
+            Box::pin(async move {
+                let landing = landing;
+                let said = endpoint.ask(&client, &token, deadline).await;
+                drop(landing.0.said.set(said));
+                drop(landing);
+            })
+        });
+        if let Err(why) = remote::run(job, &self.fetch) {
+            drop(
+                flight
+                    .said
+                    .set(Said::Failed(FetchError::Unreachable { url, why }, None)),
+            );
+        }
+        Some(ticket)
+    }
+
+    /// Takes what was said about a token out of the air and writes it down.
+    fn harvest(
+        &self,
+        state: &mut State,
+        digest: &Digest,
+        now: Timestamp,
+        elapsed: Duration,
+    ) -> Option<Known<Arc<Answer>>> {
+        state.flights.get(digest)?.said.get()?;
+        let flight = state.flights.remove(digest)?;
+        let said = flight.said.get()?.clone();
+        Some(self.note(state, *digest, &flight, said, now, elapsed))
+    }
+
+    fn sweep(&self, state: &mut State, now: Timestamp, elapsed: Duration) {
+        let over = |flight: &Arc<Flight>| flight.said.get().is_some() || !flight.ticket.flies();
+        let landed: Vec<Digest> = state
+            .flights
+            .iter()
+            .filter(|(_, flight)| over(flight))
+            .map(|(digest, _)| *digest)
+            .collect();
+        for digest in landed {
+            if self.harvest(state, &digest, now, elapsed).is_none() {
+                state.flights.remove(&digest);
+            }
+        }
+    }
+
+    fn note(
+        &self,
+        state: &mut State,
+        digest: Digest,
+        flight: &Flight,
+        said: Said,
+        now: Timestamp,
+        elapsed: Duration,
+    ) -> Known<Arc<Answer>> {
+        let whom = (flight.issuer.index(), flight.kind);
+        let breaker = state.breakers.entry(whom).or_default();
+        let entry = match said {
+            Said::Yes(answer) => {
+                *breaker = Breaker::default();
+                let left = answer.expires_at().map_or(u64::MAX, |exp| {
+                    u64::try_from(exp.millis_since(now)).unwrap_or(0)
+                });
+                let ttl = self.settings.positive.min(Duration::from_millis(left));
+                Entry {
+                    known: Known::Yes(Arc::new(*answer)),
+                    // It may have been said a while ago.
+                    until: flight.asked_at + ttl,
+                    refresh_at: flight.asked_at + ttl.mul_f64(0.8),
+                    stale_until: elapsed
+                        + (ttl + self.settings.stale_if_error).min(Duration::from_millis(left)),
+                }
+            }
+            Said::No => {
+                *breaker = Breaker::default();
+                Entry::until(Known::No, elapsed + self.settings.negative)
+            }
+            Said::Failed(error, wait) => {
+                crate::observe::asked(&error);
+                breaker.failures = breaker.failures.saturating_add(1);
+                let wait = wait
+                    .unwrap_or_default()
+                    .max(Duration::from_secs(1))
+                    .min(LONGEST_BREAK);
+                if breaker.failures >= BREAKS_AFTER {
+                    let doubled = 1 << (breaker.failures - BREAKS_AFTER).min(4);
+                    breaker.open_until =
+                        elapsed + Duration::from_secs(doubled).max(wait).min(LONGEST_BREAK);
+                }
+                match self.stale(&digest, elapsed) {
+                    // The old answer is believed a little longer, and its end is not moved.
+                    Some(known) => {
+                        let stale_until = self
+                            .known
+                            .get(&digest)
+                            .map_or(elapsed, |entry| entry.stale_until);
+                        Entry {
+                            known,
+                            until: (elapsed + wait).min(stale_until),
+                            refresh_at: elapsed + wait,
+                            stale_until,
+                        }
+                    }
+                    None => Entry::until(unreachable(wait), elapsed + wait),
+                }
+            }
+        };
+        let known = entry.known.clone();
+        self.known.insert(digest, entry);
+        known
+    }
+
+    /// An answer that is too old, but may be used while its issuer does not answer.
+    fn stale(&self, digest: &Digest, elapsed: Duration) -> Option<Known<Arc<Answer>>> {
+        let entry = self.known.get(digest)?;
+        let usable = matches!(entry.known, Known::Yes(_)) && elapsed < entry.stale_until;
+        (usable && !self.settings.stale_if_error.is_zero()).then_some(entry.known)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing in there can be left half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn until(known: Known<Arc<Answer>>, until: Duration) -> Self {
+        Self {
+            known,
+            until,
+            refresh_at: Duration::MAX,
+            stale_until: Duration::ZERO,
+        }
+    }
+}
+
+fn unreachable<T>(wait: Duration) -> Known<T> {
+    Known::Unreachable(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1))
+}
+
+/// Lands the ticket even if asking panics or is dropped, so that nobody waits in vain.
+struct Landing(Arc<Flight>);
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        let lost = || FetchError::Unreachable {
+            url: String::new(),
+            why: "the question was lost".to_owned(),
+        };
+        self.0.said.get_or_init(|| Said::Failed(lost(), None));
+        self.0.ticket.land();
+    }
+}
+
+#[derive(Clone)]
+struct ByWeight;
+
+impl Weighter<Digest, Entry> for ByWeight {
+    fn weight(&self, digest: &Digest, entry: &Entry) -> u64 {
+        let answer = match &entry.known {
+            Known::Yes(answer) => answer.weight(),
+            _ => 0,
+        };
+        (digest.len() + answer + 150) as u64
+    }
+}

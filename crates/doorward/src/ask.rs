@@ -1,0 +1,199 @@
+//! Asking an issuer about one token: bounded in time and size, and never mistaking its trouble for the caller's.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use doorward_core::{Answer, Secret, TokenKind};
+use reqwest::header::{ACCEPT, AUTHORIZATION, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, StatusCode};
+
+use crate::fetch::{FetchError, jitter, reason};
+
+/// Where and how an issuer is asked about tokens of one kind.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    pub(crate) kind: TokenKind,
+    pub(crate) url: String,
+    pub(crate) form: Form,
+    pub(crate) auth: ClientAuth,
+    pub(crate) headers: Vec<(String, Secret)>,
+}
+
+/// How the token is written down.
+#[derive(Clone, Debug)]
+pub(crate) enum Form {
+    /// `application/x-www-form-urlencoded`, as RFC 7662 §2.1 has it.
+    Introspection,
+    /// A JSON object with one member of this name.
+    Json(String),
+}
+
+/// How we show who asks (RFC 6749 §2.3.1, RFC 6750 §2.1).
+#[derive(Clone)]
+pub(crate) enum ClientAuth {
+    None,
+    Bearer(Secret),
+    Basic(String, Secret),
+    Post(String, Secret),
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.kind, self.url)
+    }
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    Yes(Box<Answer>),
+    /// It does not know the token.
+    No,
+    /// It could not be asked, or makes no sense; perhaps it said when to try again.
+    Failed(FetchError, Option<Duration>),
+}
+
+/// The longest answer, in bytes.
+const MAX_BYTES: usize = 64 * 1024;
+const TRIES: u32 = 3;
+
+impl Endpoint {
+    /// Asks, with up to three tries where another can help.
+    pub(crate) async fn ask(&self, client: &Client, token: &Secret, deadline: Duration) -> Said {
+        let start = Instant::now();
+        let asked = async {
+            let mut attempt = 1;
+            loop {
+                let (error, wait) = match self.once(client, token).await {
+                    Ok(said) => return said,
+                    Err(failure) => failure,
+                };
+                let pause = wait.map(|wait| wait.mul_f64(0.5 + jitter()) * attempt);
+                match pause {
+                    Some(pause) if attempt < TRIES && start.elapsed() + pause < deadline => {
+                        tokio::time::sleep(pause).await;
+                        attempt += 1;
+                    }
+                    _ => return Said::Failed(error, wait),
+                }
+            }
+        };
+        tokio::time::timeout(deadline, asked)
+            .await
+            .unwrap_or_else(|_| {
+                let why = format!("no complete answer within {deadline:?}");
+                Said::Failed(self.unreachable(why), None)
+            })
+    }
+
+    async fn once(
+        &self,
+        client: &Client,
+        token: &Secret,
+    ) -> Result<Said, (FetchError, Option<Duration>)> {
+        const PAUSE: Duration = Duration::from_millis(100);
+        const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+        let broken = |error: reqwest::Error| {
+            let retry = (error.is_connect() || error.is_request()) && !error.is_redirect();
+            (self.unreachable(reason(&error)), retry.then_some(PAUSE))
+        };
+        let unusable = |why: String| FetchError::Unusable {
+            url: self.url.clone(),
+            why,
+        };
+        let mut response = self.request(client, token).send().await.map_err(broken)?;
+        let status = response.status();
+        let refused = FetchError::Status {
+            url: self.url.clone(),
+            status: status.as_u16(),
+        };
+        match status {
+            status if status.is_success() => {}
+            // RFC 7662 §2.2 answers 200 about every token; 400 and 404 are a provider's own way of not knowing one.
+            StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST
+                if matches!(self.form, Form::Json(_)) =>
+            {
+                return Ok(Said::No);
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                let asked = response.headers().get(RETRY_AFTER);
+                let seconds = asked.and_then(|value| value.to_str().ok()?.parse().ok());
+                let pause = seconds
+                    .map_or(PAUSE, Duration::from_secs)
+                    .min(LONGEST_PAUSE);
+                return Err((refused, Some(pause)));
+            }
+            status if status.is_server_error() => return Err((refused, Some(PAUSE))),
+            // 401 and 403 are about our own credentials, which another try does not mend.
+            _ => return Err((refused, None)),
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(broken)? {
+            if body.len() + chunk.len() > MAX_BYTES {
+                return Err((unusable(format!("longer than {MAX_BYTES} bytes")), None));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        match Answer::parse(&body) {
+            Ok(answer) => Ok(Said::Yes(Box::new(answer))),
+            Err(why) => Err((unusable(why), None)),
+        }
+    }
+
+    fn request(&self, client: &Client, token: &Secret) -> RequestBuilder {
+        let mut request = client.post(&self.url).header(ACCEPT, "application/json");
+        let mut fields = vec![("token", token.expose())];
+        match &self.auth {
+            ClientAuth::None => {}
+            ClientAuth::Bearer(secret) => {
+                request = request.header(AUTHORIZATION, format!("Bearer {}", secret.expose()));
+            }
+            // RFC 6749 §2.3.1: both are form-encoded first.
+            ClientAuth::Basic(id, secret) => {
+                let encode = |text: &str| -> String { form_urlencoded(text) };
+                request = request.basic_auth(encode(id), Some(encode(secret.expose())));
+            }
+            ClientAuth::Post(id, secret) => {
+                fields.extend([
+                    ("client_id", id.as_str()),
+                    ("client_secret", secret.expose()),
+                ]);
+            }
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value.expose());
+        }
+        match &self.form {
+            Form::Introspection => {
+                fields.push(("token_type_hint", "access_token"));
+                let body = url::form_urlencoded::Serializer::new(String::new())
+                    .extend_pairs(fields)
+                    .finish();
+                request
+                    .header(
+                        reqwest::header::CONTENT_TYPE,
+                        "application/x-www-form-urlencoded",
+                    )
+                    .body(body)
+            }
+            Form::Json(member) => {
+                let mut object = serde_json::Map::new();
+                object.insert(member.clone(), token.expose().into());
+                request
+                    .header(reqwest::header::CONTENT_TYPE, "application/json")
+                    .body(serde_json::Value::Object(object).to_string())
+            }
+        }
+    }
+
+    fn unreachable(&self, why: String) -> FetchError {
+        FetchError::Unreachable {
+            url: self.url.clone(),
+            why,
+        }
+    }
+}
+
+fn form_urlencoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}

@@ -1,0 +1,32 @@
+//! A token bucket: so many at once, and so many each second.
+
+use std::time::Duration;
+
+pub(crate) struct Budget {
+    at_once: f64,
+    each_second: f64,
+    left: f64,
+    at: Duration,
+}
+
+impl Budget {
+    pub(crate) fn new(at_once: f64, each_second: f64) -> Self {
+        Self {
+            at_once,
+            each_second,
+            left: at_once,
+            at: Duration::ZERO,
+        }
+    }
+
+    /// Takes one, if there is one at this moment of the clock's `elapsed`.
+    pub(crate) fn spend(&mut self, elapsed: Duration) -> Option<()> {
+        let since = elapsed.saturating_sub(self.at).as_secs_f64();
+        let left = (self.left + since * self.each_second).min(self.at_once);
+        if left < 1.0 {
+            return None;
+        }
+        (self.left, self.at) = (left - 1.0, elapsed.max(self.at));
+        Some(())
+    }
+}
