@@ -1,4 +1,4 @@
-//! Every case of `vectors/{jwt,credential,policy}/`, through the public API. `vectors/README.md` explains the files.
+//! Every case of `vectors/{jwt,credential,policy,introspection}/`, through the public API. `vectors/README.md` explains the files.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 #![allow(
@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_core::{
-    Algorithm, AlgorithmSet, Audience, AuthorizedParties, AzpRule, Credential, Decoder, Facts,
-    Identity, Issuer, IssuerId, IssuerName, JwkSet, KeySource, KindSet, Known, Level, Outcome,
-    Policy, Reason, Reverification, Secret, Settings, SharedSecret, Timestamp, TokenKind, Verifier,
+    Algorithm, AlgorithmSet, Answer, Audience, AuthorizedParties, AzpRule, Credential, Decoder,
+    Facts, Identity, Issuer, IssuerId, IssuerName, JwkSet, KeySource, KindSet, Known, Level,
+    Lookup, Outcome, Policy, Reason, Reverification, Secret, Settings, SharedSecret, Timestamp,
+    TokenKind, Verifier,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -47,12 +48,14 @@ vectors! {
     credential_cookie: "credential/cookie.json",
     credential_header: "credential/header.json",
     policy: "policy/policy.json",
+    introspection_clerk: "introspection/clerk.json",
+    introspection_rfc7662: "introspection/rfc7662.json",
 }
 
 #[test]
 fn every_file_has_a_test() {
     let listed: BTreeSet<String> = FILES.iter().map(|path| (*path).to_owned()).collect();
-    let found: BTreeSet<String> = ["jwt", "credential", "policy"]
+    let found: BTreeSet<String> = ["jwt", "credential", "policy", "introspection"]
         .into_iter()
         .flat_map(|folder| {
             fs::read_dir(root().join(folder))
@@ -117,6 +120,8 @@ struct Case {
     head: Option<Vec<(String, String)>>,
     policy: Option<Demands>,
     keys: Option<Value>,
+    /// What the issuer says of the opaque token: an object, `{"text": …}` where it is no JSON, or the state of not knowing.
+    answer: Option<Value>,
     now: Option<f64>,
     expect: String,
     identity: Option<BTreeMap<String, Value>>,
@@ -151,6 +156,8 @@ struct IssuerSetup {
     required_claims: Vec<String>,
     token_types: Option<Vec<String>>,
     leeway: Option<f64>,
+    #[serde(default)]
+    opaque: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -212,7 +219,7 @@ fn judge(file: &File, case: &Case) -> Result<Identity, String> {
     let mut setup = file.verifier.clone();
     overlay(&mut setup, &case.with);
     let verifier = verifier(serde_json::from_value(setup).unwrap());
-    let facts = facts(case.keys.as_ref());
+    let facts = facts(case.keys.as_ref(), case.answer.as_ref());
     let now = Timestamp::from_millis((case.now.unwrap_or(file.now) * 1000.0).round() as i64);
     let head: Vec<(String, Vec<u8>)>;
     let token;
@@ -233,7 +240,8 @@ fn judge(file: &File, case: &Case) -> Result<Identity, String> {
     let identity = match verifier.verify(&credential, &facts, now) {
         Outcome::Verified(identity) => identity,
         Outcome::Rejected(rejection) => return Err(rejection.reason().code().to_owned()),
-        Outcome::Needs(_) => return Err("needs_keys".to_owned()),
+        Outcome::Needs(Lookup::Keys { .. }) => return Err("needs_keys".to_owned()),
+        Outcome::Needs(_) => return Err("needs_answer".to_owned()),
     };
     if let Some(demands) = &case.policy {
         policy(demands)
@@ -312,6 +320,7 @@ fn issuer(setup: IssuerSetup) -> Issuer {
     if let Some(types) = setup.token_types {
         issuer.token_types = kinds(&types);
     }
+    issuer.opaque = kinds(&setup.opaque);
     if let Some(seconds) = setup.leeway {
         issuer.leeway = Duration::from_secs_f64(seconds);
     }
@@ -365,17 +374,43 @@ fn policy(demands: &Demands) -> Policy {
     policy
 }
 
-/// What is known of a published key set.
-struct Published(Known<Arc<JwkSet>>);
+/// What is known of a published key set, and of an opaque token.
+struct Published(Known<Arc<JwkSet>>, Known<Arc<Answer>>);
 
 impl Facts for Published {
     fn keys(&self, _: IssuerId, _: Option<&str>, _: Option<&str>) -> Known<Arc<JwkSet>> {
         self.0.clone()
     }
+
+    fn answer(&self, _: IssuerId, _: TokenKind) -> Known<Arc<Answer>> {
+        self.1.clone()
+    }
 }
 
-fn facts(keys: Option<&Value>) -> Published {
-    Published(match keys {
+fn facts(keys: Option<&Value>, answer: Option<&Value>) -> Published {
+    Published(known_keys(keys), answer.map_or(Known::NotYet, known_answer))
+}
+
+fn known_answer(answer: &Value) -> Known<Arc<Answer>> {
+    let text = match answer {
+        Value::String(state) => match state.as_str() {
+            "unknown" => return Known::No,
+            "not_yet" => return Known::NotYet,
+            "unreachable" => return Known::Unreachable(5),
+            other => panic!("answer {other}"),
+        },
+        answer => answer
+            .get("text")
+            .and_then(Value::as_str)
+            .map_or(answer.to_string(), str::to_owned),
+    };
+    // A driver that cannot read an answer has none.
+    Answer::parse(text.as_bytes())
+        .map_or(Known::Unreachable(5), |answer| Known::Yes(Arc::new(answer)))
+}
+
+fn known_keys(keys: Option<&Value>) -> Known<Arc<JwkSet>> {
+    match keys {
         None => Known::NotYet,
         Some(Value::String(state)) => match state.as_str() {
             "unknown" => Known::No,
@@ -387,7 +422,7 @@ fn facts(keys: Option<&Value>) -> Published {
             let set = JwkSet::parse(&set.to_string(), AlgorithmSet::ASYMMETRIC).unwrap();
             Known::Yes(Arc::new(set))
         }
-    })
+    }
 }
 
 /// An identity, as the vectors spell it.
