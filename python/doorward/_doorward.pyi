@@ -189,6 +189,7 @@ class Authenticator:
         issuer: str | None = None,
         jwt_key: Keys | None = None,
         secret_key: str | None = None,
+        machine_secret_key: str | None = None,
         authorized_parties: str | Sequence[str] | None = None,
         audience: str | Sequence[str] | Any_ | None = None,
         accepts: TokenKind | Sequence[TokenKind] | None = None,

@@ -73,6 +73,12 @@ class Reason(str, Enum):
     SIGNATURE_INVALID = "signature_invalid"
     """401. The token's signature does not verify."""
 
+    TOKEN_INVALID = "token_invalid"
+    """401. The issuer does not know the token, or no longer."""
+
+    TOKEN_REVOKED = "token_revoked"
+    """401. The token was revoked."""
+
     TOKEN_EXPIRED = "token_expired"
     """401. The token has expired."""
 

@@ -100,6 +100,12 @@ class IssuerSettings(TypedDict, total=False):
     machine_values: Mapping[str, str | Sequence[str]]
     publishable_key: str
     secret_key: str
+    machine_secret_key: str
+    introspection_url: str
+    introspection_client_id: str
+    introspection_client_secret: str
+    introspection_auth: Literal["client_secret_basic", "client_secret_post", "none"]
+    opaque: Mapping[str, Mapping[str, Any]]
     api_url: str
     domain: str
     url: str

@@ -83,8 +83,8 @@ impl Authenticator {
     }
 
     #[classmethod]
-    #[pyo3(signature = (*, publishable_key=None, issuer=None, jwt_key=None, secret_key=None, authorized_parties=None,
-        audience=None, accepts=None, allow_pending=false, azp=None, leeway=5.0, clock=None, api_url=None,
+    #[pyo3(signature = (*, publishable_key=None, issuer=None, jwt_key=None, secret_key=None, machine_secret_key=None,
+        authorized_parties=None, audience=None, accepts=None, allow_pending=false, azp=None, leeway=5.0, clock=None, api_url=None,
         jwks_url=None, cookies=None, cache_bytes=16_777_216, explain=false, problem_details=false))]
     #[expect(
         clippy::too_many_arguments,
@@ -96,6 +96,7 @@ impl Authenticator {
         issuer: Option<String>,
         jwt_key: Option<&Bound<'py, PyAny>>,
         secret_key: Option<&Bound<'_, PyAny>>,
+        machine_secret_key: Option<&Bound<'_, PyAny>>,
         authorized_parties: Option<&Bound<'py, PyAny>>,
         audience: Option<&Bound<'py, PyAny>>,
         accepts: Option<&Bound<'py, PyAny>>,
@@ -113,6 +114,9 @@ impl Authenticator {
         let mut config = IssuerConfig::preset("clerk");
         config.publishable_key = publishable_key;
         config.issuer = issuer;
+        config.machine_secret_key = machine_secret_key
+            .map(|secret| secret_text("machine_secret_key", secret))
+            .transpose()?;
         config.secret_key = secret_key
             .map(|secret| secret_text("secret_key", secret))
             .transpose()?;

@@ -1,6 +1,7 @@
 //! Opaque tokens against a real server that answers as providers do: each answer, its verdict, and how often it is asked.
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::needless_pass_by_value, reason = "json! reads better so")]
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
