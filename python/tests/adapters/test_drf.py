@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -214,6 +215,14 @@ class TestAuthentication:
                 assert get(boss).json() == ADA
                 assert get(two).json() == ["user_2", "user_2"]
                 assert get().json() == NOBODY
+
+            # Nor a stranger's: what Django keeps must depend on cookies even where there were none.
+            stranger = APIRequestFactory().get("/other")
+            # The factory sends the field all the same.
+            del stranger.META["HTTP_COOKIE"]
+            assert json.loads(cached(stranger).render().content) == NOBODY
+            known = APIRequestFactory().get("/other", HTTP_COOKIE=f"__session={keys.session()}")
+            assert json.loads(cached(known).render().content) == ADA
         cache.clear()
 
     def test_pages_are_pages(self, auth: Authenticator) -> None:
