@@ -98,6 +98,7 @@ class IssuerSettings(TypedDict, total=False):
     audience_claim: str
     required_values: Mapping[str, str | Sequence[str]]
     machine_values: Mapping[str, str | Sequence[str]]
+    machine_without: str | Sequence[str]
     publishable_key: str
     secret_key: str
     machine_secret_key: str

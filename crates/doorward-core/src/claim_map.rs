@@ -73,16 +73,22 @@ fn unescaped(segment: &str) -> Result<String, String> {
 pub struct ClaimRule {
     /// Where it stands.
     pub path: ClaimPath,
-    /// The values, one of which it has.
+    /// The values, one of which it has. One that begins with `*` is how a value ends.
     pub values: Vec<String>,
 }
 
 impl ClaimRule {
     fn met(&self, claims: &Map<String, Value>) -> bool {
-        let found = self.path.find(claims);
-        found
-            .and_then(Value::as_str)
-            .is_some_and(|text| self.values.iter().any(|value| value == text))
+        let text = match self.path.find(claims) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Bool(flag)) => flag.to_string(),
+            _ => return false,
+        };
+        let is = |value: &String| match value.strip_prefix('*') {
+            Some(end) => text.ends_with(end),
+            None => *value == text,
+        };
+        self.values.iter().any(is)
     }
 }
 
@@ -110,6 +116,8 @@ pub struct ClaimMap {
     pub required: Vec<ClaimRule>,
     /// A token with one of these values is a machine's.
     pub machine: Vec<ClaimRule>,
+    /// A token without one of these claims is a machine's.
+    pub machine_without: Vec<ClaimPath>,
 }
 
 /// What stood elsewhere.
@@ -123,6 +131,11 @@ pub(crate) struct Mapped {
 }
 
 impl ClaimMap {
+    /// Whether a token may turn out to be a machine's.
+    pub(crate) fn knows_machines(&self) -> bool {
+        !self.machine.is_empty() || !self.machine_without.is_empty()
+    }
+
     /// Whether everything stands where the standards put it.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -188,7 +201,11 @@ impl ClaimMap {
                 Some((path, value)) => list(path, value)?,
             },
             organization_id: text(&self.organization_id)?,
-            machine: self.machine.iter().any(|rule| rule.met(&tree)),
+            machine: self.machine.iter().any(|rule| rule.met(&tree))
+                || self
+                    .machine_without
+                    .iter()
+                    .any(|path| path.find(&tree).is_none()),
         })
     }
 }
@@ -268,7 +285,7 @@ mod tests {
             r#"{"use": "id"}"#,
             "{}",
             r#"{"use": ["access"]}"#,
-            r#"{"use": true}"#,
+            r#"{"use": 1}"#,
         ] {
             assert!(!rule.met(&claims(not)), "{not}");
         }

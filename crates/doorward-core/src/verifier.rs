@@ -91,7 +91,8 @@ impl Verifier {
                     (name.as_str(), by_name.insert(name.clone(), id).is_some())
                 }
                 IssuerName::Template(template) => {
-                    let taken = templates.iter().any(|(known, _)| known == template);
+                    let same = |known: &IssuerTemplate| known.to_string() == template.to_string();
+                    let taken = templates.iter().any(|(known, _)| same(known));
                     templates.push((template.clone(), id));
                     ("(a template)", taken)
                 }
@@ -205,7 +206,8 @@ impl Verifier {
         let claims = claims.verified(&evidence);
         claims.require(&issuer.required_claims)?;
         let (mut claims, membership) = decode(claims, kind, issuer)?;
-        let (kind, mapped) = self.mapped(issuer, kind, &payload, &mut claims)?;
+        let (kind, mapped) =
+            self.mapped(issuer, kind, credential.place(), &payload, &mut claims)?;
         in_time(&claims, issuer, now)?;
         for_us(&claims, kind, issuer)?;
         self.signed_in(&claims, kind)?;
@@ -348,7 +350,7 @@ impl Verifier {
                     .with_detail(format!("`typ` is {typ:?}, `cat` is {cat:?}"))
             })?;
         // Whether it is a machine's may show only later; until then it may be.
-        if self.accepted(issuer, kind).is_err() && !issuer.claim_map.machine.is_empty() {
+        if self.accepted(issuer, kind).is_err() && issuer.claim_map.knows_machines() {
             self.accepted(issuer, TokenKind::M2m)?;
         } else {
             self.accepted(issuer, kind)?;
@@ -363,6 +365,7 @@ impl Verifier {
         &self,
         issuer: &Issuer,
         kind: TokenKind,
+        place: Place,
         payload: &[u8],
         claims: &mut Claims,
     ) -> Result<(TokenKind, Mapped), Rejection> {
@@ -372,6 +375,7 @@ impl Verifier {
         let mapped = issuer.claim_map.apply(payload, claims)?;
         let kind = if mapped.machine { TokenKind::M2m } else { kind };
         self.accepted(issuer, kind)?;
+        header_only(kind, place)?;
         Ok((kind, mapped))
     }
 
@@ -555,11 +559,17 @@ fn for_us(claims: &Claims, kind: TokenKind, issuer: &Issuer) -> Result<(), Rejec
                 .with_detail(format!("`aud` is {found:?}, expected one of {wanted:?}")));
         }
     }
-    if matches!(kind, TokenKind::Session | TokenKind::Template) {
-        authorized_party(
-            claims.authorized_party.as_deref(),
-            &issuer.authorized_parties,
-        )?;
+    let party = claims.authorized_party.as_deref();
+    match (kind, issuer.decoder) {
+        (TokenKind::Session | TokenKind::Template, _) => {
+            authorized_party(party, &issuer.authorized_parties)?;
+        }
+        // RFC 9068 has no `azp`; a token that has one all the same is made for that party and no other. A provider's
+        // decoder knows better what its own tokens have.
+        (TokenKind::Oauth, Decoder::Standard) if party.is_some() => {
+            authorized_party(party, &issuer.authorized_parties)?;
+        }
+        _ => {}
     }
     Ok(())
 }

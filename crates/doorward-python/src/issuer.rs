@@ -88,6 +88,10 @@ impl Issuer {
         // Key material comes in the spellings the constructor takes too.
         let keys = given.get_item("keys")?.filter(|keys| !keys.is_none());
         given.del_item("keys").ok();
+        if given.contains("preset")? {
+            let message = "preset: is named twice; the first argument is its name";
+            return Err(refusal::config_error(py, message));
+        }
         given.set_item("preset", name)?;
         let mut config = IssuerConfig::from_json(&json_of(given.as_mapping())?)
             .map_err(|error| refusal::config_error(py, &error.to_string()))?;

@@ -101,7 +101,7 @@ impl Authenticator {
                 KeysAt::Url(url) => Source::One(Arc::new(slot(url))),
                 KeysAt::Tenants { url, most } => {
                     let make = move |tenant: &str| slot(url.of_tenant(tenant));
-                    Source::Tenants(Tenants::new(most, make))
+                    Source::Tenants(Box::new(Tenants::new(most, make)))
                 }
             }
         });

@@ -496,6 +496,78 @@ fn each_tenant_has_its_own_keys_and_nobody_elses() {
 }
 
 #[test]
+fn a_withdrawn_key_does_not_return_with_its_tenant() {
+    let world = Tenancy::new("*", 1);
+    let old = world.mint("acme");
+    assert!(world.auth.verify_blocking(&old).is_ok());
+    // Another tenant takes the only place, and the first one changes its keys meanwhile.
+    assert!(world.auth.verify_blocking(&world.mint("globex")).is_ok());
+    world.issuer("acme").rotate().unwrap();
+    assert!(world.auth.verify_blocking(&world.mint("acme")).is_ok());
+    let refused = world.auth.verify_blocking(&old).unwrap_err().reason();
+    assert_eq!(refused, Reason::KeyUnknown);
+}
+
+#[test]
+fn a_flood_of_invented_tenants_forgets_no_real_one() {
+    let world = Tenancy::new("*", 5);
+    for _ in 0..3 {
+        assert!(world.auth.verify_blocking(&world.mint("acme")).is_ok());
+        for number in 0..300 {
+            let mint = Mint::default().iss(format!("https://h.example.com/none{number}"));
+            let forged = world.issuer("stranger").mint(&mint).unwrap();
+            assert!(world.auth.verify_blocking(&forged).is_err());
+            world.clock.advance(Duration::from_millis(20));
+        }
+    }
+    let acme = |url: &&String| url.contains("/acme/");
+    assert_eq!(world.fetched.lock().unwrap().iter().filter(acme).count(), 1);
+}
+
+#[test]
+fn named_tenants_are_all_let_in_at_once() {
+    let names: Vec<String> = (0..80).map(|number| format!("t{number}")).collect();
+    let world = Tenancy::new(&names.join(","), 1);
+    for _ in 0..2 {
+        for name in &names {
+            assert!(
+                world.auth.verify_blocking(&world.mint(name)).is_ok(),
+                "{name}"
+            );
+        }
+    }
+    assert_eq!(world.fetches(), 80);
+}
+
+#[test]
+fn a_machine_shows_itself_late_and_stays_out_of_cookies() {
+    let mut trusted = IssuerConfig::new(ISSUER, "*");
+    trusted.machine_values = Some([("gty".to_owned(), "client-credentials".into())].into());
+    let world = World::with(|config| {
+        config.issuers = vec![trusted];
+        config.accepts = Some(vec!["session_token".to_owned(), "m2m_token".to_owned()].into());
+        config.cookies = Some("tok".into());
+    });
+    let mint = Mint::kind(doorward_issuer::Kind::Oidc);
+    let token = world
+        .issuer
+        .mint(&mint.claim("gty", "client-credentials"))
+        .unwrap();
+    let by = |name: &str, value: String| {
+        let head = vec![(name.to_owned(), value)];
+        world
+            .auth
+            .authenticate_blocking(&head)
+            .map_err(|rejection| rejection.reason())
+    };
+    for _ in 0..3 {
+        let cookie = by("cookie", format!("tok={token}"));
+        assert_eq!(cookie.map(drop), Err(Reason::TokenKindNotAccepted));
+        assert!(by("authorization", format!("Bearer {token}")).is_ok());
+    }
+}
+
+#[test]
 fn invented_tenants_cost_a_bounded_number_of_fetches() {
     let world = Tenancy::new("*", 100);
     assert!(world.auth.verify_blocking(&world.mint("acme")).is_ok());

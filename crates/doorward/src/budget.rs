@@ -19,6 +19,11 @@ impl Budget {
         }
     }
 
+    /// Puts one back.
+    pub(crate) fn give_back(&mut self) {
+        self.left = (self.left + 1.0).min(self.at_once);
+    }
+
     /// Takes one, if there is one at this moment of the clock's `elapsed`.
     pub(crate) fn spend(&mut self, elapsed: Duration) -> Option<()> {
         let since = elapsed.saturating_sub(self.at).as_secs_f64();

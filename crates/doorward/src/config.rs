@@ -4,6 +4,7 @@
 //! languages' constructors fill in the same fields; [`Config::resolve`] parses them once, into meaning.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use serde::Deserialize;
 
 use crate::answers::AnswerSettings;
 use crate::ask::{ClientAuth, Endpoint, Form};
-use crate::fetch::{KeysUrl, trusted_url};
+use crate::fetch::{KeysUrl, trusted_url, without_secrets};
 use crate::freshness::FetchSettings;
 use crate::preset::Preset;
 
@@ -58,8 +59,8 @@ pub struct Config {
     pub fetch: FetchSettings,
 }
 
-/// One trusted issuer, `[[issuer]]` in `doorward.toml`.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// One trusted issuer, `[[issuer]]` in `doorward.toml`. `Debug` shows what names it, and nothing that may be a secret.
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct IssuerConfig {
@@ -129,6 +130,8 @@ pub struct IssuerConfig {
     pub required_values: Option<BTreeMap<String, OneOrMany>>,
     /// Claims that mark a token as a machine's (`m2m_token`) if they have one of these values.
     pub machine_values: Option<BTreeMap<String, OneOrMany>>,
+    /// Claims without which a token is a machine's (`m2m_token`).
+    pub machine_without: Option<OneOrMany>,
     /// How its tokens are read: `standard` or `clerk`.
     pub decoder: Option<String>,
     /// Session cookies that hold its tokens, by exact name.
@@ -169,6 +172,17 @@ pub struct IssuerConfig {
     pub client_id: Option<String>,
     /// A preset's hole.
     pub authorization_server: Option<String>,
+}
+
+impl fmt::Debug for IssuerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IssuerConfig")
+            .field("preset", &self.preset)
+            .field("issuer", &self.issuer)
+            .field("audience", &self.audience)
+            .field("jwks_url", &self.jwks_url.as_deref().map(without_secrets))
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a provider is asked about opaque tokens of one kind.
@@ -294,7 +308,10 @@ pub(crate) enum KeysAt {
     /// One document.
     Url(KeysUrl),
     /// A document for each tenant, of which so many are remembered.
-    Tenants { url: KeysUrl, most: NonZeroUsize },
+    Tenants {
+        url: KeysUrl,
+        most: Option<NonZeroUsize>,
+    },
 }
 
 const DEFAULT_MAX_TENANTS: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
@@ -425,6 +442,12 @@ impl Config {
                 .or(shared)
                 .or(config.accepts.as_ref());
             let accepts = kinds("accepts", accepts, KindSet::SESSION)?;
+            if accepts.is_empty() {
+                return Err(ConfigError::new(
+                    "accepts",
+                    "is empty, so every token of this issuer would be refused",
+                ));
+            }
             issuer.token_types = issuer.token_types.intersection(accepts);
             let asked = config.endpoints()?;
             let kinds: KindSet = asked.iter().map(|endpoint| endpoint.kind).collect();
@@ -566,7 +589,10 @@ impl IssuerConfig {
         let rules = |setting: &str, rules: &Option<BTreeMap<String, OneOrMany>>| {
             let read = |(path, values): (&String, &OneOrMany)| {
                 let path = ClaimPath::new(path).map_err(|why| ConfigError::new(setting, why))?;
-                let values = values.items().into_iter().map(str::to_owned).collect();
+                let values = values.split();
+                if values.is_empty() {
+                    return Err(ConfigError::new(setting, "names a claim without a value"));
+                }
                 Ok(ClaimRule { path, values })
             };
             rules
@@ -586,6 +612,11 @@ impl IssuerConfig {
         map.audience = path("audience_claim", &self.audience_claim)?;
         map.required = rules("required_values", &self.required_values)?;
         map.machine = rules("machine_values", &self.machine_values)?;
+        let without = self.machine_without.iter().flat_map(OneOrMany::split);
+        map.machine_without = without
+            .map(|name| ClaimPath::new(&name))
+            .collect::<Result<_, _>>()
+            .map_err(|why| ConfigError::new("machine_without", why))?;
         // `sub` is where it would be looked for anyway.
         map.user_id = map
             .user_id
@@ -626,6 +657,12 @@ impl IssuerConfig {
                 "are missing: name the tenants you trust, or trust whoever has one there with \"*\"",
             ));
         };
+        if self.issuer_aliases.is_some() {
+            return Err(ConfigError::new(
+                "issuer_aliases",
+                "cannot stand beside an issuer with a hole: write the tenants' own names",
+            ));
+        }
         let tenants = match tenants.split() {
             all if all == ["*"] => Tenants::Any,
             names => Tenants::OneOf(BTreeSet::from_iter(names)),
@@ -756,7 +793,7 @@ impl IssuerConfig {
             0 => KeysAt::Url(url),
             _ => KeysAt::Tenants {
                 url,
-                most: self.max_tenants.unwrap_or(DEFAULT_MAX_TENANTS),
+                most: self.most_tenants()?,
             },
         };
         Ok((KeySource::Remote, keys))
@@ -831,6 +868,23 @@ impl IssuerConfig {
                     &["client_secret_basic", "client_secret_post", "none"],
                 ),
             )),
+        }
+    }
+
+    /// How many tenants' keys are remembered; `None` where the tenants are named, and so are bounded already.
+    fn most_tenants(&self) -> Result<Option<NonZeroUsize>, ConfigError> {
+        const CAP: usize = 100_000;
+        let named = self
+            .tenants
+            .as_ref()
+            .is_some_and(|tenants| tenants.split() != ["*"]);
+        match self.max_tenants {
+            _ if named => Ok(None),
+            Some(most) if most.get() > CAP => Err(ConfigError::new(
+                "max_tenants",
+                format!("is {most}; at most {CAP} are remembered"),
+            )),
+            most => Ok(Some(most.unwrap_or(DEFAULT_MAX_TENANTS))),
         }
     }
 

@@ -241,10 +241,22 @@ impl Target {
         };
         let preset = Preset::named(name)?;
         let mut own = IssuerConfig::default();
+        let mut read: BTreeMap<&str, (&str, &str)> = BTreeMap::new();
         for (variable, setting) in &preset.environment {
-            if let Some(text) = variables.get(variable) {
-                own.set(setting, text);
+            let Some(text) = variables.get(variable) else {
+                continue;
+            };
+            if let Some((other, value)) = read.insert(setting, (variable, text))
+                && value != text
+            {
+                return Err(ConfigError::new(
+                    variable.clone(),
+                    format!(
+                        "says something else than {other}, and both set {setting}; keep one of them"
+                    ),
+                ));
             }
+            own.set(setting, text);
         }
         // Keys that are given and keys that are fetched exclude each other, so ours win over the provider's.
         if issuer.gives_keys() {

@@ -41,7 +41,7 @@ impl KeysUrl {
 impl fmt::Debug for KeysUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.discover { "discovery" } else { "jwks" };
-        write!(f, "{kind} {}", self.url)
+        write!(f, "{kind} {}", without_secrets(&self.url))
     }
 }
 
@@ -92,6 +92,19 @@ pub enum FetchError {
     },
 }
 
+/// A URL as it may be shown: without what may be a secret in it.
+pub(crate) fn without_secrets(url: &str) -> String {
+    let bare = url.split(['?', '#']).next().unwrap_or_default();
+    match bare.split_once("://") {
+        Some((scheme, rest)) => {
+            let end = rest.find('/').unwrap_or(rest.len());
+            let host = rest[..end].rsplit('@').next().unwrap_or_default();
+            format!("{scheme}://{host}{}", &rest[end..])
+        }
+        None => bare.to_owned(),
+    }
+}
+
 /// Fetches an issuer's keys. Blocks until the deadline at most; meant for a helper thread.
 pub(crate) fn fetch(
     source: &KeysUrl,
@@ -126,6 +139,10 @@ pub(crate) fn fetch(
 /// Whether a URL may be fetched: `https`, or `http` on the loopback interface.
 pub(crate) fn trusted_url(text: &str, plain_http: bool) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("{text:?} is not a URL: {error}"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        // Not quoted: it would be in a log for ever.
+        return Err("a URL here has no user and no password in it".to_owned());
+    }
     let loopback = match url.host() {
         Some(url::Host::Domain(name)) => name == "localhost",
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

@@ -221,7 +221,7 @@ pub(crate) enum Source {
     /// One set.
     One(Arc<KeySlot>),
     /// A set for each tenant.
-    Tenants(Tenants),
+    Tenants(Box<Tenants>),
 }
 
 #[derive(Clone)]
@@ -273,6 +273,11 @@ impl KeySlot {
             flight,
             fetches: AtomicU64::new(0),
         }
+    }
+
+    /// Whether a set ever arrived.
+    pub(crate) fn has_keys(&self) -> bool {
+        self.state.load().keys.is_some()
     }
 
     fn keys(&self, kid: Option<&str>, elapsed: Duration) -> Known<Arc<JwkSet>> {
@@ -403,8 +408,10 @@ impl KeySlot {
                     .min(self.settings.max_ttl);
                 let keys = match &before.keys {
                     Some(known) if known.same_document(&keys) => Arc::clone(known),
-                    known => {
-                        let generation = known.as_ref().map_or(0, |known| known.generation()) + 1;
+                    _ => {
+                        // Counted for the whole process: a slot that is made anew must not repeat an older one's.
+                        static GENERATIONS: AtomicU64 = AtomicU64::new(1);
+                        let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
                         Arc::new(keys.with_generation(generation))
                     }
                 };

@@ -67,6 +67,7 @@ pub struct Hole {
 enum Shape {
     Host,
     Url,
+    Uuid,
     #[default]
     Name,
 }
@@ -231,6 +232,12 @@ impl Shape {
             Self::Name if plain(text, &['.', '-', '_', '~']) && !text.starts_with('.') => {
                 Ok(text.to_owned())
             }
+            Self::Uuid
+                if text.len() == 36 && plain(text, &['-']) && text.matches('-').count() == 4 =>
+            {
+                Ok(text.to_owned())
+            }
+            Self::Uuid => Err(format!("{text:?} is no UUID")),
             Self::Name => Err(format!("{text:?} has letters that have a meaning in a URL")),
             Self::Url => {
                 let url = text.trim_end_matches('/');
@@ -357,7 +364,8 @@ impl IssuerConfig {
         fill!(discover insecure_plain_http shared_secret issuer_pinned_by_keys algorithms authorized_parties azp);
         fill!(accepts token_types required_claims leeway decoder cookies publishable_key secret_key api_url);
         fill!(user_id_claim roles_claim scopes_claim permissions_claim organization_claim session_claim);
-        fill!(client_id_claim audience_claim required_values machine_values machine_secret_key opaque);
+        fill!(client_id_claim audience_claim required_values machine_values machine_without);
+        fill!(machine_secret_key opaque);
         fill!(introspection_url introspection_client_id introspection_client_secret introspection_auth);
         fill!(domain url region user_pool_id tenant_id project_id realm client_id authorization_server);
     }

@@ -229,7 +229,10 @@ impl Judge<'_> {
                     }
                     None => NO_CHALLENGE.because(format!(
                         "401 with a challenge for {}, not Bearer",
-                        printable(&challenges[0].scheme)
+                        match challenges[0].scheme.len() {
+                            0..=20 => printable(&challenges[0].scheme),
+                            _ => "…".to_owned(),
+                        }
                     )),
                     Some(challenge)
                         if probe.attack.family == Family::Absent
@@ -256,7 +259,9 @@ impl Judge<'_> {
                 .map(|(probe, answer)| (self.class(probe, answer), *answer))
         };
         let settled = strangers().any(|(class, answer)| match class {
-            Class::Refused | Class::Forbidden | Class::Redirected => true,
+            Class::Refused => true,
+            // What a good token gets as well is no refusal of bad ones.
+            Class::Forbidden | Class::Redirected => !self.good_got(class),
             // Told apart already, as a hole or as out of order.
             Class::LetIn | Class::Broken | Class::Silent => true,
             Class::Malformed => is_bearer_challenge(answer),
@@ -316,6 +321,12 @@ impl Judge<'_> {
     fn good_was_let_in(&self) -> bool {
         self.asked.iter().any(|(probe, answer)| {
             probe.attack.family == Family::Good && self.class(probe, answer) == Class::LetIn
+        })
+    }
+
+    fn good_got(&self, class: Class) -> bool {
+        self.asked.iter().any(|(probe, answer)| {
+            probe.attack.family == Family::Good && self.class(probe, answer) == class
         })
     }
 
@@ -387,7 +398,12 @@ fn place(answer: &Answer, whole: bool) -> String {
         }
         (_, None) => bare.to_owned(),
     };
-    printable(&shown)
+    // A long segment may be a token.
+    let short = |segment: &str| match segment.len() {
+        0..=40 => segment.to_owned(),
+        _ => "…".to_owned(),
+    };
+    printable(&shown.split('/').map(short).collect::<Vec<_>>().join("/"))
 }
 
 /// A finding before it is told of which route.

@@ -84,10 +84,10 @@ fn security(document: &Value, operation: &Value) -> (Access, Vec<Scheme>) {
     let demanded = operation
         .get("security")
         .or_else(|| document.get("security"))
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
+        .map(as_list)
         .unwrap_or_default();
-    let is_empty = |requirement: &Value| requirement.as_object().is_none_or(Map::is_empty);
+    // What is no object is a mistake in the document, and no reason to take a route for public.
+    let is_empty = |requirement: &Value| requirement.as_object().is_some_and(Map::is_empty);
     let access = if demanded.iter().all(is_empty) {
         Access::Public
     } else if demanded.iter().any(is_empty) {
@@ -107,6 +107,14 @@ fn security(document: &Value, operation: &Value) -> (Access, Vec<Scheme>) {
         }
     }
     (access, schemes)
+}
+
+/// A list, or the one thing that stands where a list should.
+fn as_list(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(list) => list,
+        one => std::slice::from_ref(one),
+    }
 }
 
 fn scheme(document: &Value, name: &str) -> Scheme {
@@ -139,6 +147,9 @@ fn scheme(document: &Value, name: &str) -> Scheme {
     }
 }
 
+/// The longest path of a server, in bytes.
+const MAX_BASE: usize = 2_000;
+
 /// The path of the first server. Never its host: nobody but the API that was named is asked.
 fn base(document: &Value, item: &Value, operation: &Value) -> String {
     let server = [operation, item, document]
@@ -155,6 +166,10 @@ fn base(document: &Value, item: &Value, operation: &Value) -> String {
     {
         let default = variable["default"].as_str().unwrap_or_default();
         url = url.replace(&format!("{{{name}}}"), default);
+        // A default may name other variables, and those others again.
+        if url.len() > MAX_BASE {
+            return String::new();
+        }
     }
     let path = match url.split_once("://") {
         Some((_, rest)) => rest.find('/').map_or("", |slash| &rest[slash..]),
