@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal, TypeVar
 
 V = TypeVar("V")
-Door = Literal["public", "optional", "required"]
+#: `own`: guarded by another authenticator than the settings'.
+Door = Literal["public", "optional", "required", "own"]
 
 
 def public(view: V) -> V:

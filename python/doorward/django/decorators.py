@@ -238,6 +238,8 @@ def _guard(auth: Authenticator | None, policies: tuple[Policy, ...], *, optional
         if not optional:
             # Django's `LoginRequiredMiddleware` would send the caller of an API to a login page.
             vars(door)["login_required"] = False
+        if auth is not None:
+            return mark(door, "own")
         return mark(door, "optional" if optional else "required")
 
     return guard

@@ -40,6 +40,7 @@ class AuthMiddleware:
     `DOORWARD` configures it. Every view demands a caller, except
 
     - those marked `@public`, and the paths of `EXCLUDE`: nobody is asked or identified there;
+    - those whose guard has an authenticator of its own: it asks;
     - those marked `@optional` or Django's `@login_not_required`, and with `OPTIONAL` all of them:
       they are open to requests without credentials. Bad credentials are refused all the same.
 
@@ -128,6 +129,9 @@ class AuthMiddleware:
         door = door_of(view)
         if state.setup.optional and door is None:
             door = "optional"
+        if door == "own":
+            # Its guard asks another authenticator, and about preflights too.
+            door = "public"
         if door != "public" and is_preflight(request):
             if door != "optional":
                 return state, "closed"

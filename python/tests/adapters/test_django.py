@@ -327,16 +327,35 @@ class TestGuards:
         with pytest.raises(TypeError, match="rolle"):
             requires(rolle="admin")  # type: ignore[call-arg]
 
-    def test_an_authenticator_of_its_own(self, auth: Authenticator, clock: Clock) -> None:
+    def test_an_authenticator_of_its_own(
+        self, auth: Authenticator, keys: Signer, clock: Clock
+    ) -> None:
         other = DevIssuer(issuer="https://other.example", clock=clock)
         own = Authenticator.clerk(
             issuer=other.issuer, jwt_key=other.jwks(), authorized_parties=PARTY, clock=clock
         )
-        routes = (path("", required(auth=own)(copy())), path("theirs", required(copy())))
+
+        class Guarded(RequiredMixin, Sync):
+            auth = own
+
+        routes = (
+            path("", required(auth=own)(copy())),
+            path("class", Guarded.as_view()),
+            path("theirs", required(copy())),
+        )
         theirs = bearer(other.mint(azp=PARTY, sub="user_theirs"))
-        with site(auth, *routes, gate=False):
-            assert Client().get("/", headers=theirs).json() == ["user_theirs", "user_theirs"]
-            assert Client().get("/theirs", headers=theirs).status_code == 401
+        # The middleware leaves a view with an authenticator of its own to that.
+        for gate in (False, True):
+            with site(auth, *routes, gate=gate):
+                for name in ("/", "/class"):
+                    answer = Client().get(name, headers=theirs)
+                    assert answer.json() == ["user_theirs", "user_theirs"]
+                    assert Client().get(name).status_code == 401
+                    assert Client().get(name, headers=bearer(keys.session())).status_code == 401
+                    strict = Client(enforce_csrf_checks=True)
+                    posted = strict.post("/", headers=theirs)
+                    assert posted.json() == ["user_theirs", "user_theirs"]
+                assert Client().get("/theirs", headers=theirs).status_code == 401
 
     def test_names_survive(self) -> None:
         def view(request: Any) -> HttpResponse:
