@@ -9,22 +9,33 @@ from typing import Any, cast
 from ._authenticator import Authenticator
 from ._rejection import ConfigError
 
-_PREFIXES = ("DOORWARD_", "CLERK_")
+_CLERK = (
+    "CLERK_PUBLISHABLE_KEY",
+    "CLERK_SECRET_KEY",
+    "CLERK_MACHINE_SECRET_KEY",
+    "CLERK_JWT_KEY",
+    "CLERK_AUTHORIZED_PARTIES",
+    "CLERK_API_URL",
+)
 
 
 def authenticator(
     settings: Mapping[str, Any], *, environ: Mapping[str, str] | None = None
 ) -> Authenticator:
-    """Reads the settings that begin with `DOORWARD_` and `CLERK_`; their names are those of the
-    environment variables, which fill what is left open.
+    """Reads the settings that are named as environment variables are, which fill what is left open.
 
     A value is text, a list of texts, a number or a truth value; `None` is not set. Raises
     `ConfigError`.
     """
     variables = dict(os.environ if environ is None else environ)
     for name, value in settings.items():
-        if name.startswith(_PREFIXES) and value is not None:
+        if value is None:
+            continue
+        if name.startswith("DOORWARD_") or name in _CLERK:
             variables[name] = _text(name, value)
+        elif isinstance(value, str) and name.isupper():
+            # A provider's own variable, if `DOORWARD_PRESET` chooses the provider.
+            variables[name] = value
     return Authenticator.from_env(variables)
 
 

@@ -57,7 +57,8 @@ def verdict_blocking(
     """What `auth` says about a WSGI request. Blocks, without the GIL, where a key set must be
     fetched first.
     """
-    presented = (environ.get("HTTP_AUTHORIZATION"), environ.get("HTTP_COOKIE"))
+    # Hashes, because error reports print the environ.
+    presented = (hash(environ.get("HTTP_AUTHORIZATION")), hash(environ.get("HTTP_COOKIE")))
     remembered = environ.get(VERDICT)
     if remembered is not None and remembered[0] is auth and remembered[1] == presented:
         return remembered[2]
@@ -103,8 +104,13 @@ def _remember(
 
 
 def report(rejection: Rejection) -> None:
-    """Tells the operator what the caller is not told. Trouble on our side is a warning."""
-    level = logging.WARNING if rejection.status >= 500 else logging.INFO
+    """Tells the operator what the caller is not told. Trouble on our side is a warning, a stranger
+    without credentials is not worth more than a word to a debugger.
+    """
+    # Where authentication is optional, nobody without credentials is refused: that is no news.
+    level = logging.DEBUG if rejection.absent else logging.INFO
+    if rejection.status >= 500:
+        level = logging.WARNING
     _logger.log(
         level,
         "refused: %s (%s)",

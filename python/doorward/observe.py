@@ -1,10 +1,12 @@
 """What operators see of the verdicts: a logger, and OpenTelemetry where it is in use.
 
 The logger `doorward` tells every refusal with its detail and hint; the records carry `reason`,
-`detail` and `hint`. Trouble on our side (503) is a warning, everything else is information.
+`detail` and `hint`. Trouble on our side (503) is a warning, a request without credentials is for
+debuggers, everything else is information.
 
-Where the OpenTelemetry SDK is loaded, the current span gets `doorward.outcome` (`verified` or
-`refused`) and, for a refusal, `doorward.reason`; the counter `doorward.verdicts` counts by both.
+Where the OpenTelemetry SDK is loaded, the current span gets `doorward.outcome` (`verified`,
+`refused` or `anonymous`) and, for a refusal, `doorward.reason`; the counter `doorward.verdicts`
+counts by both.
 No token, no key and no caller is ever among them, unless `configure(user_id=True)` asks for
 `enduser.id`.
 """
@@ -54,7 +56,8 @@ def verified(identity: Identity) -> None:
 def refused(rejection: Rejection) -> None:
     """Somebody was not."""
     if _wanted():
-        attributes = {"doorward.outcome": "refused", "doorward.reason": rejection.reason.value}
+        outcome = "anonymous" if rejection.absent else "refused"
+        attributes = {"doorward.outcome": outcome, "doorward.reason": rejection.reason.value}
         _count(attributes)
         _mark(attributes)
 
