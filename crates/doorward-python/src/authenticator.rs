@@ -259,6 +259,12 @@ impl Authenticator {
         }))
     }
 
+    /// The issuers that are trusted, as they are configured.
+    #[getter]
+    fn issuers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.engine.issuers())
+    }
+
     #[getter]
     fn authorized_parties<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.engine.authorized_parties())

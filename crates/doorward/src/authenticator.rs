@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_core::{
-    Credential, Identity, IssuerName, KeySource, Lookup, Outcome, Place, Reason, Rejection,
+    Credential, Identity, Issuer, IssuerName, KeySource, Lookup, Outcome, Place, Reason, Rejection,
     RequestHead, TENANT, Timestamp, TokenKind, Verifier, sha256,
 };
 
@@ -184,6 +184,12 @@ impl Authenticator {
         Some(credential.place())
     }
 
+    /// The issuers that are trusted, as they are configured: a name, a template with its hole, or `(any, pinned by its
+    /// keys)`.
+    pub fn issuers(&self) -> Vec<String> {
+        self.0.verifier.issuers().iter().map(label).collect()
+    }
+
     /// The origins and clients that tokens may be made for, of all issuers.
     pub fn authorized_parties(&self) -> Vec<&str> {
         let issuers = self.0.verifier.issuers().iter();
@@ -211,11 +217,7 @@ impl Authenticator {
         let slots = self.0.memory.slots();
         let mut status = Vec::new();
         for (position, issuer) in self.0.verifier.issuers().iter().enumerate() {
-            let label = match &issuer.name {
-                IssuerName::Exact(name) => name.clone(),
-                IssuerName::Template(template) => template.to_string(),
-                _ => "(any, pinned by its keys)".to_owned(),
-            };
+            let label = label(issuer);
             let mut own = slots
                 .iter()
                 .filter(|(issuer, ..)| *issuer == position)
@@ -384,6 +386,14 @@ impl Authenticator {
             Rejection::new(Reason::KeysUnavailable)
                 .with_detail("the keys changed faster than they were read"),
         )
+    }
+}
+
+fn label(issuer: &Issuer) -> String {
+    match &issuer.name {
+        IssuerName::Exact(name) => name.clone(),
+        IssuerName::Template(template) => template.to_string(),
+        _ => "(any, pinned by its keys)".to_owned(),
     }
 }
 
