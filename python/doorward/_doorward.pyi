@@ -235,6 +235,9 @@ class Authenticator:
         """
 
     @property
+    def issuers(self) -> tuple[str, ...]:
+        """The issuers that are trusted, as they are configured: names, or templates with `{tenant}` in them."""
+    @property
     def authorized_parties(self) -> tuple[str, ...]:
         """The origins and clients that tokens may be made for, of all issuers."""
     def permit(self, policy: Policy, identity: Identity) -> None:
@@ -286,6 +289,7 @@ class DevIssuer:
         issuer: str | None = None,
         algorithms: Sequence[Algorithm] = ...,
         clock: Callable[[], float] | None = None,
+        secret_key: str | None = None,
     ) -> Self: ...
     @property
     def issuer(self) -> str: ...
@@ -306,9 +310,70 @@ class DevIssuer:
     def start(self) -> str:
         """Serves discovery and JWKS on a loopback port; returns the base URL."""
     def stop(self) -> None: ...
-    def fault(self, kind: Fault, seconds: float = 0.0) -> None: ...
+    def fault(
+        self,
+        kind: Fault
+        | Literal[
+            "too_many_requests",
+            "cut",
+            "content_type",
+            "not_json",
+            "null",
+            "array",
+            "inactive",
+            "revoked",
+            "expired",
+            "other_subject",
+            "forged",
+        ],
+        seconds: float = 0.0,
+        endpoint: Literal["jwks", "discovery", "verify", "introspect", "userinfo", "revoke"]
+        | None = None,
+    ) -> None:
+        """What requests are answered from now on, at one endpoint or at all of them. `seconds` is the delay of `slow`
+        and the `Retry-After` of `too_many_requests`.
+        """
     @property
     def jwks_fetches(self) -> int: ...
+    def requests(
+        self,
+        endpoint: Literal["jwks", "discovery", "verify", "introspect", "userinfo", "revoke"],
+    ) -> int:
+        """How often this endpoint was asked over HTTP, faults included."""
+    def request_log(self) -> str:
+        """The last 256 requests over HTTP as JSON, without any secret."""
+    @property
+    def secret_key(self) -> str:
+        """The instance's `sk_test_…`: whoever has it may verify every opaque token."""
+    def machine_secret_key(self, machine: str) -> str:
+        """A machine's `ak_…`: whoever has it may verify the machine tokens whose scopes name the machine."""
+    @property
+    def client_id(self) -> str:
+        """The client that may introspect from the start."""
+    @property
+    def client_secret(self) -> str: ...
+    def register(self, client: str) -> str:
+        """Registers an OAuth client from JSON in the words of RFC 7591; returns it with the secret it was given."""
+    def verify_opaque(self, token: str) -> str | None:
+        """What Clerk's verify endpoint for this kind answers, as JSON; None if it would answer 404."""
+    def introspect(self, token: str) -> str:
+        """What introspection (RFC 7662) answers, as JSON."""
+    def revoke(
+        self,
+        token: str | None = None,
+        *,
+        jti: str | None = None,
+        sid: str | None = None,
+        sub: str | None = None,
+        client_id: str | None = None,
+        reason: str | None = None,
+    ) -> int:
+        """Revokes one token, session, subject or client; returns how many tokens that struck which the issuer knows."""
+    def send_logout(self, url: str, spec: str) -> int:
+        """Posts a logout token, minted from `spec`, to a loopback URL; returns the status it was answered with.
+
+        Raises `ConnectionError` if nobody answers.
+        """
 
 @final
 class ConformanceSuite:

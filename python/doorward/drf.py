@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakValueDictionary
 
 from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.exceptions import (
@@ -28,7 +29,7 @@ from rest_framework.permissions import (
 
 from ._doorward import Identity, Policy
 from ._reason import Reason
-from ._rejection import Rejection
+from ._rejection import ConfigError, Rejection
 from ._verdict import report
 from .django._request import SAFE, absent, head_of, is_preflight, reach, unanswered
 from .django.conf import current
@@ -195,6 +196,7 @@ def Requires(
 
 def HasPermission(permission: str, *more: str) -> type[RequiresPolicy]:
     """A permission class for callers who hold a permission (all of several)."""
+    _texts("HasPermission", permission, *more)
     if more:
         return Requires(permissions=(permission, *more))
     return Requires(permission=permission)
@@ -202,12 +204,21 @@ def HasPermission(permission: str, *more: str) -> type[RequiresPolicy]:
 
 def HasRole(role: str) -> type[RequiresPolicy]:
     """A permission class for callers of a role."""
+    _texts("HasRole", role)
     return Requires(role=role)
 
 
 def HasScope(scope: str, *more: str) -> type[RequiresPolicy]:
     """A permission class for callers whose token has a scope (all of several)."""
+    _texts("HasScope", scope, *more)
     return Requires(scopes=(scope, *more))
+
+
+def _texts(name: str, *demands: object) -> None:
+    """Refuses what is no demand: a setting that is not set would open the door to every caller."""
+    for demand in demands:
+        if not isinstance(demand, str) or not demand:
+            raise ConfigError(f"{name}: a non-empty text is expected, found {demand!r}")
 
 
 class _Composed:
@@ -376,8 +387,8 @@ def _class_for(policy: Policy, name: str) -> type[RequiresPolicy]:
     return made
 
 
-#: Views are finite, and so are the policies they name.
-_classes: dict[Policy, Any] = {}
+#: For as long as somebody uses them: a view may make a policy of what a caller sends.
+_classes: WeakValueDictionary[Policy, Any] = WeakValueDictionary()
 
 
 def _headers(request: Request) -> dict[str, str]:

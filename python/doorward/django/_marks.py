@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from types import FunctionType
+from typing import Any, Literal, TypeVar, cast
 
 V = TypeVar("V")
 #: `own`: guarded by another authenticator than the settings'.
@@ -20,21 +21,45 @@ def public(view: V) -> V:
 
 def mark(view: V, door: Door) -> V:
     setattr(view, _DOOR, door)
+    # Whose mark it is: copies of a `dispatch` carry it on to views that nobody marked.
+    setattr(view, _MARKED, view)
     return view
 
 
 def door_of(view: Any) -> Door | None:
     """How a view is guarded, as far as it says so."""
-    door: Door | None = getattr(view, _DOOR, None)
-    if door is None:
-        kind = _class_of(view)
-        # Not what it inherits: who opens a view has not opened those that are made from it.
-        door = None if kind is None else vars(kind).get(_DOOR)
+    # Not what it inherits: who opens a view has not opened those that are made from it.
+    kind = _class_of(view)
+    door: Door | None
+    if kind is None:
+        # An instance of a class is a view too, and its class may have the mark from another.
+        marked = isinstance(view, FunctionType) or _DOOR in _own(view)
+        door = _own(view if marked else cast("Any", type(view))).get(_DOOR)
+    else:
+        door = getattr(view, _DOOR, None)
+        if door is not None and not _is_own(view) and "dispatch" not in vars(kind):
+            door = None
+        door = door or vars(kind).get(_DOOR)
     if door is None and not getattr(view, "login_required", True) and not hasattr(view, "cls"):
         # Django's `login_not_required`. REST framework puts it on all its views alike, which says
         # nothing about this one.
         return "optional"
     return door
+
+
+def _own(holder: Any) -> dict[str, Any]:
+    found: dict[str, Any] = dict(getattr(holder, "__dict__", {}))
+    return found
+
+
+def _is_own(view: Any) -> bool:
+    """Whether this very view was marked, or one that it wraps."""
+    marked = getattr(view, _MARKED, None)
+    while view is not None:
+        if view is marked:
+            return True
+        view = getattr(view, "__wrapped__", None)
+    return False
 
 
 def _class_of(view: Any) -> type | None:
@@ -43,3 +68,4 @@ def _class_of(view: Any) -> type | None:
 
 
 _DOOR = "doorward_door"
+_MARKED = "doorward_marked"

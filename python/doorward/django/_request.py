@@ -76,6 +76,11 @@ class AuthState:
         return self._found is not None
 
     @property
+    def knows_somebody(self) -> bool:
+        """Whether a caller was identified; nobody is asked now."""
+        return not self.nobody and isinstance(self._found, Identity)
+
+    @property
     def identity(self) -> Identity | None:
         found = None if self.nobody else self.verdict
         return None if isinstance(found, Rejection) else found
@@ -231,6 +236,8 @@ def reach(auth: Authenticator, head: Head) -> Identity | Rejection:
         if not isinstance(found, Pending):
             return found
         if on_event_loop():
+            # Error pages print what a frame holds.
+            del head, auth
             raise SynchronousOnlyOperation(
                 "The caller's keys are being fetched, which code on an event loop awaits: "
                 "`await request.auser()`, or `await request.auth_state.reach()`."
@@ -369,6 +376,17 @@ class _Identified:
     def identity(self) -> Identity | None:
         """The verified caller."""
         return self.auth_state.identity
+
+    @property
+    def _cache_update_cache(self) -> bool:
+        """Whether Django's cache may keep the answer: never one made for a caller. Where the cache
+        stands further in, our `Vary` comes too late.
+        """
+        return bool(vars(self).get("_cache_update_cache")) and not self.auth_state.knows_somebody
+
+    @_cache_update_cache.setter
+    def _cache_update_cache(self, wanted: bool) -> None:
+        vars(self)["_cache_update_cache"] = wanted
 
     @property
     def user(self) -> Any:

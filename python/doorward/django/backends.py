@@ -11,7 +11,7 @@ from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import models
 
-from .conf import current
+from .conf import current, trusts_several
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -95,6 +95,11 @@ def _wanted(identity: Identity) -> dict[str, Any] | None:
         raise ImproperlyConfigured(
             'DOORWARD["USER_FIELD"] is missing: which field of the user model holds the user of '
             'the token, such as "username"?'
+        )
+    if options.user_issuer_field is None and trusts_several(current().auth):
+        raise ImproperlyConfigured(
+            "Several issuers are trusted, and one may name a user as another does: say in "
+            'DOORWARD["USER_ISSUER_FIELD"] which field of the user model holds the issuer.'
         )
     texts = {options.user_field: identity.user_id}
     if options.user_issuer_field is not None:

@@ -30,7 +30,7 @@ from django.views.debug import SafeExceptionReporterFilter
 
 from doorward._rejection import ConfigError
 
-from .conf import Setup, current
+from .conf import Setup, current, trusts_several
 
 __all__ = ["check"]
 
@@ -157,7 +157,7 @@ def _backend(setup: Setup) -> Iterator[checks.CheckMessage]:
         except FieldDoesNotExist:
             yield checks.Error(f"{model._meta.label} has no field {name!r}.", id="doorward.E003")
             return
-    if options.user_issuer_field is None and _trusts_several():
+    if options.user_issuer_field is None and trusts_several(setup.auth):
         yield checks.Error(
             "Several issuers are trusted, and one may name a user as another does: say in "
             'DOORWARD["USER_ISSUER_FIELD"] which field of the user model holds the issuer.',
@@ -170,17 +170,6 @@ def _backend(setup: Setup) -> Iterator[checks.CheckMessage]:
             hint="Make the field unique, or both together.",
             id="doorward.W007",
         )
-
-
-def _trusts_several() -> bool:
-    given: Mapping[str, Any] = getattr(settings, "DOORWARD", {})
-    issuers = given.get("ISSUER")
-    if isinstance(issuers, str):
-        return "{" in issuers
-    if not isinstance(issuers, (list, tuple)):
-        return given.get("TENANTS") is not None
-    several = cast("Sequence[Mapping[str, Any]]", issuers)
-    return len(several) > 1 or any("{" in str(one.get("ISSUER")) for one in several)
 
 
 def _is_unique(model: Any, fields: Sequence[str]) -> bool:

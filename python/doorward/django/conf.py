@@ -192,6 +192,12 @@ def _authenticator(
         raise ConfigError(f"DOORWARD: {_in_capitals(str(error), given)}") from None
 
 
+def trusts_several(auth: Authenticator) -> bool:
+    """Whether two issuers may name two users alike."""
+    issuers = auth.issuers
+    return len(issuers) > 1 or any("{" in issuer for issuer in issuers)
+
+
 def _found(auth: object) -> Authenticator:
     """The authenticator that `AUTH` leads to."""
     found: object = auth
@@ -302,9 +308,12 @@ def _policy(name: str, value: object) -> Policy | None:
         raise _wrong(name, "a Policy, or a dict of its arguments,", value)
     arguments = cast("Mapping[str, Any]", value)
     try:
-        return Policy(**{argument.lower(): one for argument, one in arguments.items()})
-    except (AttributeError, TypeError, ValueError) as error:
+        policy = Policy(**{argument.lower(): one for argument, one in arguments.items()})
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ConfigError(f'DOORWARD["{name}"]: {error}') from None
+    if policy == Policy():
+        raise ConfigError(f'DOORWARD["{name}"]: demands nothing; leave it out, or fill it in')
+    return policy
 
 
 def _as_it_is(name: str, value: object) -> object:

@@ -10,8 +10,10 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import classonlymethod
+from django.views import View
 
 from doorward._doorward import Identity, Policy
+from doorward._rejection import ConfigError
 
 from ._marks import mark
 from ._request import (
@@ -146,6 +148,8 @@ def requires(
         organization=organization,
         deny_impersonation=deny_impersonation,
     )
+    if policy == Policy():
+        raise ConfigError("requires() demands nothing; use required, or say what is demanded")
     return permits(policy, auth=auth)
 
 
@@ -164,10 +168,18 @@ class RequiredMixin(_Base):
     #: An authenticator of its own, if not the settings'.
     auth: Authenticator | None = None
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        _comes_first(cls, RequiredMixin)
+
     @classonlymethod
-    def as_view(cls, **initkwargs: Any) -> Any:
-        policies = () if cls.policy is None else (cls.policy,)
-        return _guard(cls.auth, policies, optional=False)(super().as_view(**initkwargs))
+    def as_view(cls, *args: Any, **initkwargs: Any) -> Any:
+        policy: object = initkwargs.get("policy", cls.policy)
+        if policy is not None and not isinstance(policy, Policy):
+            raise TypeError(f"policy: a Policy is expected, found {type(policy).__name__}")
+        policies = () if policy is None else (policy,)
+        auth = initkwargs.get("auth", cls.auth)
+        return _guard(auth, policies, optional=False)(super().as_view(*args, **initkwargs))
 
 
 class OptionalMixin(_Base):
@@ -176,9 +188,21 @@ class OptionalMixin(_Base):
     #: An authenticator of its own, if not the settings'.
     auth: Authenticator | None = None
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        _comes_first(cls, OptionalMixin)
+
     @classonlymethod
-    def as_view(cls, **initkwargs: Any) -> Any:
-        return _guard(cls.auth, (), optional=True)(super().as_view(**initkwargs))
+    def as_view(cls, *args: Any, **initkwargs: Any) -> Any:
+        auth = initkwargs.get("auth", cls.auth)
+        return _guard(auth, (), optional=True)(super().as_view(*args, **initkwargs))
+
+
+def _comes_first(cls: type, mixin: type) -> None:
+    """Refuses a class in which `View.as_view` would win, and leave the view open."""
+    bases = cls.__mro__
+    if View in bases and bases.index(View) < bases.index(mixin):
+        raise TypeError(f"{cls.__name__}: {mixin.__name__} must stand before the view class")
 
 
 def _guard(auth: Authenticator | None, policies: tuple[Policy, ...], *, optional: bool) -> Any:
