@@ -261,7 +261,8 @@ impl Judge<'_> {
         let settled = strangers().any(|(class, answer)| match class {
             Class::Refused => true,
             // What a good token gets as well is no refusal of bad ones.
-            Class::Forbidden | Class::Redirected => !self.good_got(class),
+            Class::Forbidden => !self.good_got(class),
+            Class::Redirected => !self.good_got(class) && leads_to_sign_in(answer),
             // Told apart already, as a hole or as out of order.
             Class::LetIn | Class::Broken | Class::Silent => true,
             Class::Malformed => is_bearer_challenge(answer),
@@ -404,6 +405,16 @@ fn place(answer: &Answer, whole: bool) -> String {
         _ => "…".to_owned(),
     };
     printable(&shown.split('/').map(short).collect::<Vec<_>>().join("/"))
+}
+
+/// Whether a redirect is what pages of an application answer strangers with.
+fn leads_to_sign_in(answer: &Answer) -> bool {
+    let place = place(answer, true).to_ascii_lowercase();
+    [
+        "login", "log-in", "signin", "sign-in", "sign_in", "auth", "account",
+    ]
+    .iter()
+    .any(|word| place.contains(word))
 }
 
 /// A finding before it is told of which route.
