@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -9,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.db import models
+from django.db import DatabaseError, models
 
 from .conf import current, trusts_several
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from doorward._doorward import Identity
 
 __all__ = ["DoorwardBackend"]
+
+
+_logger = logging.getLogger("doorward")
 
 
 class DoorwardBackend(ModelBackend):
@@ -46,7 +50,13 @@ class DoorwardBackend(ModelBackend):
         user: Any = manager.filter(**wanted).first()
         if user is None and current().options.create_unknown_user:
             # Of two first visits at once, one makes the user and both get it.
-            user, _ = manager.get_or_create(defaults=self._new(identity, wanted), **wanted)
+            try:
+                user, _ = manager.get_or_create(defaults=self._new(identity, wanted), **wanted)
+            except DatabaseError as error:
+                # The name is somebody else's, or too long: no account, and no fault of the caller's
+                # that a 500 would tell of.
+                _logger.warning("no user was made for a verified caller: %s", type(error).__name__)
+                return None
         if user is None or not self.user_can_authenticate(user):
             return None
         # A database may find more than was asked for: other letter cases, or a text cut short.
