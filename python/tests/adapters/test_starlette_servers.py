@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
@@ -85,10 +86,12 @@ def scoped(request: Request) -> Response:
 async def ask(websocket: WebSocket) -> None:
     """Judges the caller anew with each message, by the role that it names."""
     await websocket.accept()
-    await websocket.send_text(identity(websocket).subject)
-    async for role in websocket.iter_text():
-        caller = await authorize(websocket, Policy(role=role) if role else None)
-        await websocket.send_text(caller.subject)
+    # The client may be gone by the time it is answered.
+    with suppress(WebSocketDisconnect):
+        await websocket.send_text(identity(websocket).subject)
+        async for role in websocket.iter_text():
+            caller = await authorize(websocket, Policy(role=role) if role else None)
+            await websocket.send_text(caller.subject)
 
 
 @requires()
