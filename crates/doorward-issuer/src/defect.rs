@@ -72,6 +72,30 @@ defects! {
     DuplicateClaim => "duplicate_claim",
     /// Three parts, none of which is base64url.
     Junk => "junk",
+    /// The issuer revoked it, which only those learn who ask the issuer.
+    Revoked => "revoked",
+}
+
+impl Defect {
+    /// Whether a token that is random text can have it. Its text may be wrong, or what the issuer says of it.
+    pub(crate) fn is_of_opaque_tokens(self) -> bool {
+        matches!(
+            self,
+            Self::Expired
+                | Self::NotYetValid
+                | Self::IssuedInFuture
+                | Self::WrongKey
+                | Self::WrongIss
+                | Self::WrongAud
+                | Self::NoExp
+                | Self::NoSub
+                | Self::StringExp
+                | Self::BadSignature
+                | Self::Truncated
+                | Self::Junk
+                | Self::Revoked
+        )
+    }
 }
 
 impl fmt::Display for Defect {

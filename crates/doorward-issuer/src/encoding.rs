@@ -19,3 +19,8 @@ pub(crate) fn base64_unpadded(bytes: &[u8]) -> String {
 pub(crate) fn base64_decode(text: &str) -> Option<Vec<u8>> {
     base64_simd::STANDARD.decode_to_vec(text).ok()
 }
+
+/// Base64url without padding, read back.
+pub(crate) fn base64url_decode(text: &str) -> Option<Vec<u8>> {
+    base64_simd::URL_SAFE_NO_PAD.decode_to_vec(text).ok()
+}

@@ -1,10 +1,15 @@
-//! Faults on purpose: what an issuer's network may do to those who fetch its keys.
+//! Faults on purpose: what an issuer's network may do to those who ask it.
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
-/// What happens to a fetch of keys or metadata. `/dev` is never struck, so a fault can always be lifted.
+use crate::requests::Endpoint;
+
+/// What happens to a request, at one [`Endpoint`](crate::Endpoint) or at all of them. `/dev` is never struck, so a fault
+/// can always be lifted.
 ///
 /// In JSON: `{"kind": "down"}`, `{"kind": "slow", "milliseconds": 500}`, `{"kind": "status", "status": 500}`,
 /// `{"kind": "redirect", "url": "https://elsewhere.example"}`.
@@ -39,9 +44,61 @@ pub enum Fault {
     OneBroken,
     /// 404.
     NotFound,
+    /// 429 with this `Retry-After`, in seconds; 1 unless said.
+    TooManyRequests(u32),
+    /// The connection is closed in the middle of the right answer.
+    Cut,
+    /// The right answer under this content type; `text/plain` unless said.
+    ContentType(String),
+    /// 200 with what calls itself JSON and is not.
+    NotJson,
+    /// 200 with `null`.
+    Null,
+    /// 200 with `[]`.
+    Array,
+    /// 200 with `{"active": false}`.
+    Inactive,
+    /// Every token was revoked: the verify endpoints answer 200 and say so in the object, introspection says inactive,
+    /// and userinfo refuses.
+    Revoked,
+    /// Every token has expired: the verify endpoints answer 200 and say so in the object, introspection contradicts
+    /// itself (active, with an `exp` of an hour ago), and userinfo refuses.
+    Expired,
+    /// The right answer about somebody else.
+    OtherSubject,
+    /// Introspection answers that are JWTs are signed with a key nobody published.
+    Forged,
 }
 
 impl Fault {
+    /// Every name, as it stands in JSON.
+    pub const NAMES: [&'static str; 24] = [
+        "none",
+        "down",
+        "slow",
+        "garbage",
+        "status",
+        "oversize",
+        "gzip_bomb",
+        "redirect",
+        "drip",
+        "refuse",
+        "empty",
+        "one_broken",
+        "not_found",
+        "too_many_requests",
+        "cut",
+        "content_type",
+        "not_json",
+        "null",
+        "array",
+        "inactive",
+        "revoked",
+        "expired",
+        "other_subject",
+        "forged",
+    ];
+
     /// The name, as it stands in JSON.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -58,7 +115,37 @@ impl Fault {
             Self::Empty => "empty",
             Self::OneBroken => "one_broken",
             Self::NotFound => "not_found",
+            Self::TooManyRequests(_) => "too_many_requests",
+            Self::Cut => "cut",
+            Self::ContentType(_) => "content_type",
+            Self::NotJson => "not_json",
+            Self::Null => "null",
+            Self::Array => "array",
+            Self::Inactive => "inactive",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::OtherSubject => "other_subject",
+            Self::Forged => "forged",
         }
+    }
+}
+
+/// A fault and where it strikes: the members of the fault, and `endpoint` beside them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Struck {
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) fault: Fault,
+}
+
+impl<'de> Deserialize<'de> for Struck {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // By hand: `flatten` and `deny_unknown_fields` do not go together.
+        let mut members = Map::<String, Value>::deserialize(deserializer)?;
+        let endpoint = members.remove("endpoint").unwrap_or_default();
+        Ok(Self {
+            endpoint: serde_json::from_value(endpoint).map_err(D::Error::custom)?,
+            fault: serde_json::from_value(Value::Object(members)).map_err(D::Error::custom)?,
+        })
     }
 }
 
@@ -68,17 +155,48 @@ impl Fault {
 enum Form {
     None {},
     Down {},
-    Slow { milliseconds: u32 },
+    Slow {
+        milliseconds: u32,
+    },
     Garbage {},
-    Status { status: u16 },
+    Status {
+        status: u16,
+    },
     Oversize {},
     GzipBomb {},
-    Redirect { url: String },
+    Redirect {
+        url: String,
+    },
     Drip {},
     Refuse {},
     Empty {},
     OneBroken {},
     NotFound {},
+    TooManyRequests {
+        #[serde(default = "one")]
+        retry_after: u32,
+    },
+    Cut {},
+    ContentType {
+        #[serde(default = "text_plain")]
+        content_type: String,
+    },
+    NotJson {},
+    Null {},
+    Array {},
+    Inactive {},
+    Revoked {},
+    Expired {},
+    OtherSubject {},
+    Forged {},
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn text_plain() -> String {
+    "text/plain".to_owned()
 }
 
 impl From<Form> for Fault {
@@ -97,6 +215,17 @@ impl From<Form> for Fault {
             Form::Empty {} => Self::Empty,
             Form::OneBroken {} => Self::OneBroken,
             Form::NotFound {} => Self::NotFound,
+            Form::TooManyRequests { retry_after } => Self::TooManyRequests(retry_after),
+            Form::Cut {} => Self::Cut,
+            Form::ContentType { content_type } => Self::ContentType(content_type),
+            Form::NotJson {} => Self::NotJson,
+            Form::Null {} => Self::Null,
+            Form::Array {} => Self::Array,
+            Form::Inactive {} => Self::Inactive,
+            Form::Revoked {} => Self::Revoked,
+            Form::Expired {} => Self::Expired,
+            Form::OtherSubject {} => Self::OtherSubject,
+            Form::Forged {} => Self::Forged,
         }
     }
 }
@@ -119,6 +248,17 @@ impl From<Fault> for Form {
             Fault::Empty => Self::Empty {},
             Fault::OneBroken => Self::OneBroken {},
             Fault::NotFound => Self::NotFound {},
+            Fault::TooManyRequests(retry_after) => Self::TooManyRequests { retry_after },
+            Fault::Cut => Self::Cut {},
+            Fault::ContentType(content_type) => Self::ContentType { content_type },
+            Fault::NotJson => Self::NotJson {},
+            Fault::Null => Self::Null {},
+            Fault::Array => Self::Array {},
+            Fault::Inactive => Self::Inactive {},
+            Fault::Revoked => Self::Revoked {},
+            Fault::Expired => Self::Expired {},
+            Fault::OtherSubject => Self::OtherSubject {},
+            Fault::Forged => Self::Forged {},
         }
     }
 }
@@ -144,6 +284,14 @@ mod tests {
             ),
             (Fault::GzipBomb, json!({"kind": "gzip_bomb"})),
             (Fault::OneBroken, json!({"kind": "one_broken"})),
+            (
+                Fault::TooManyRequests(7),
+                json!({"kind": "too_many_requests", "retry_after": 7}),
+            ),
+            (
+                Fault::ContentType("text/html".to_owned()),
+                json!({"kind": "content_type", "content_type": "text/html"}),
+            ),
         ] {
             assert_eq!(serde_json::to_value(&fault).unwrap(), form);
             assert_eq!(form["kind"], fault.as_str());
@@ -151,5 +299,36 @@ mod tests {
         }
         assert!(serde_json::from_value::<Fault>(json!({"kind": "down", "status": 500})).is_err());
         assert!(serde_json::from_value::<Fault>(json!({"kind": "on_fire"})).is_err());
+    }
+
+    #[test]
+    fn every_name_is_a_kind() {
+        for name in Fault::NAMES {
+            let form = match name {
+                "slow" => json!({"kind": name, "milliseconds": 1}),
+                "status" => json!({"kind": name, "status": 500}),
+                "redirect" => json!({"kind": name, "url": "/"}),
+                _ => json!({"kind": name}),
+            };
+            let fault: Fault = serde_json::from_value(form).unwrap();
+            assert_eq!(fault.as_str(), name);
+        }
+    }
+
+    #[test]
+    fn a_fault_strikes_everywhere_unless_an_endpoint_is_named() {
+        let read = |form: Value| serde_json::from_value::<Struck>(form);
+        let everywhere = read(json!({"kind": "status", "status": 500})).unwrap();
+        assert_eq!(
+            (everywhere.endpoint, everywhere.fault),
+            (None, Fault::Status(500))
+        );
+        let there = read(json!({"kind": "null", "endpoint": "verify"})).unwrap();
+        assert_eq!(
+            (there.endpoint, there.fault),
+            (Some(Endpoint::Verify), Fault::Null)
+        );
+        assert!(read(json!({"kind": "null", "endpoint": "verfy"})).is_err());
+        assert!(read(json!({"kind": "null", "status": 500, "endpoint": "verify"})).is_err());
     }
 }

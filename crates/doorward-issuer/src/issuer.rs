@@ -1,25 +1,37 @@
 //! The issuer: its keys as they come and go, its metadata (RFC 8414), its tokens.
 
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
+use crate::client::{Client, ClientAuthentication, Clients};
+use crate::defect::Defect;
 use crate::encoding::base64_unpadded;
 use crate::fault::Fault;
+use crate::jws::Compact;
 use crate::keys::{KeyError, SigningAlgorithm, SigningKey};
-use crate::mint::{Mint, MintError};
+use crate::mint::{Kind, Mint, MintError};
+use crate::oauth::{Form, OauthError};
+use crate::opaque::{Opaque, Tokens, in_time, random_text};
+use crate::requests::{Endpoint, RequestLog};
+use crate::revocation::Revocation;
 
 /// A local issuer, for tests and demonstrations. Shared freely: everything changes through `&self`.
 pub struct DevIssuer {
     clock: Clock,
     max_age: u64,
+    secret_key: String,
+    client: Client,
     state: Mutex<State>,
-    jwks_fetches: AtomicU64,
-    discovery_fetches: AtomicU64,
-    authorized_fetches: AtomicU64,
+    tokens: Mutex<Tokens>,
+    clients: Mutex<Clients>,
+    machines: Mutex<VecDeque<(String, String)>>,
+    log: RequestLog,
 }
 
 impl DevIssuer {
@@ -36,6 +48,7 @@ impl DevIssuer {
             keys: Vec::new(),
             clock: Arc::new(system_time),
             max_age: DEFAULT_MAX_AGE,
+            secret_key: None,
         }
     }
 
@@ -50,26 +63,94 @@ impl DevIssuer {
     /// The issuer's URL as long as it has no other.
     pub const UNSERVED: &'static str = "https://issuer.doorward.test";
 
-    /// Makes a token.
+    /// Makes a token. What the issuer has to know of it later, it remembers: opaque tokens, 10,000 of them at most, and
+    /// that it was revoked.
     pub fn mint(&self, mint: &Mint) -> Result<String, MintError> {
-        let key = {
-            let state = self.state();
-            let mut signing = state
-                .keys
-                .iter()
-                .filter(|held| held.signs)
-                .map(|held| &held.key);
-            let found = match mint.alg {
-                Some(algorithm) => signing.find(|key| key.algorithm() == algorithm),
-                None => signing.next(),
-            };
-            Arc::clone(found.ok_or(MintError::NoKey(mint.alg.unwrap_or_default()))?)
-        };
+        mint.check()?;
+        let now = self.now();
+        if mint.kind.is_opaque() {
+            let claims = mint.all_claims(&self.issuer(), now)?;
+            let (given, known) = Opaque::make(mint, claims, now)?;
+            if let Some((right, opaque)) = known {
+                self.tokens().add(&right, opaque, now);
+            }
+            return Ok(given);
+        }
+        let key = self.signing_key(mint.alg)?;
         let stranger = mint
             .needs_stranger()
             .then(|| self.stranger(key.algorithm()))
             .transpose()?;
-        mint.token(&self.issuer(), (self.clock)(), &key, stranger.as_deref())
+        let token = mint.token(&self.issuer(), now, &key, stranger.as_deref())?;
+        if mint.defect == Some(Defect::Revoked) {
+            self.revoke(&Revocation::Token(token.clone()), None);
+        }
+        Ok(token)
+    }
+
+    /// Revokes, and says how many tokens that struck which the issuer knows: JWTs count only when they are named
+    /// themselves. Who verifies JWTs without asking does not hear of it.
+    pub fn revoke(&self, what: &Revocation, reason: Option<&str>) -> usize {
+        let now = self.now();
+        if let Revocation::Token(token) = what
+            && let Some(read) = self.own_jws(token)
+        {
+            self.tokens().revocations.add_jwt(read.signed);
+            return 1;
+        }
+        self.tokens().revoke(what, reason, now)
+    }
+
+    /// What Clerk's verify endpoint for this kind of opaque token answers; nothing if it would answer 404.
+    pub fn verify_opaque(&self, token: &str) -> Option<Value> {
+        let now = self.now();
+        self.tokens().verify(token, None, None, now)
+    }
+
+    /// The secret key of the instance, `sk_test_…`: whoever has it may verify every opaque token.
+    pub fn secret_key(&self) -> &str {
+        &self.secret_key
+    }
+
+    /// The secret key of a machine, `ak_…`: whoever has it may verify the machine tokens whose scopes name the machine.
+    /// It is made when first asked for, and forgotten when 64 other machines came after it.
+    pub fn machine_secret_key(&self, machine: &str) -> Result<String, KeyError> {
+        let mut machines = lock(&self.machines);
+        if let Some((_, key)) = machines.iter().find(|(known, _)| known == machine) {
+            return Ok(key.clone());
+        }
+        let key = random_text("ak_")?;
+        if machines.len() == MAX_MACHINES {
+            machines.pop_front();
+        }
+        machines.push_back((machine.to_owned(), key.clone()));
+        Ok(key)
+    }
+
+    /// The client that is registered from the start: [`Mint::CLIENT`], with a secret of its own.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Registers a client that may introspect, and revoke its tokens; in the place of one with the same name. One that
+    /// needs a secret and brings none is given one.
+    pub fn register(&self, mut client: Client) -> Result<Client, KeyError> {
+        if client.lacks_secret() {
+            client.client_secret = Some(random_text("")?);
+        }
+        lock(&self.clients).register(client.clone());
+        Ok(client)
+    }
+
+    /// How often this endpoint was asked over HTTP, faults included.
+    pub fn requests(&self, endpoint: Endpoint) -> u64 {
+        self.log.count(endpoint)
+    }
+
+    /// The last 256 requests over HTTP, oldest first, without any secret: method, path, headers of interest, names of
+    /// the members of the body, status of the answer.
+    pub fn request_log(&self) -> Value {
+        self.log.told(None).into()
     }
 
     /// The published keys, newest first.
@@ -98,6 +179,7 @@ impl DevIssuer {
     /// The metadata (RFC 8414 §2, OpenID Connect Discovery §3): what is there, and no endpoint that is not.
     pub fn discovery(&self) -> Value {
         let issuer = self.issuer();
+        let at = |path: &str| format!("{}{path}", issuer.trim_end_matches('/'));
         let mut algorithms: Vec<_> = self
             .state()
             .keys
@@ -106,13 +188,33 @@ impl DevIssuer {
             .collect();
         algorithms.sort_unstable();
         algorithms.dedup();
+        let open = lock(&self.clients)
+            .iter()
+            .any(|client| client.token_endpoint_auth_method == Some(ClientAuthentication::None));
+        let mut methods = vec![
+            "client_secret_basic",
+            "client_secret_post",
+            "private_key_jwt",
+        ];
+        methods.extend(open.then_some("none"));
+        let assertions = SigningAlgorithm::ALL.map(SigningAlgorithm::as_str);
         json!({
             "issuer": issuer,
-            "jwks_uri": format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/')),
+            "jwks_uri": at("/.well-known/jwks.json"),
             "response_types_supported": [],
             "grant_types_supported": [],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": algorithms,
+            "introspection_endpoint": at("/oauth/introspect"),
+            "introspection_endpoint_auth_methods_supported": methods,
+            "introspection_endpoint_auth_signing_alg_values_supported": assertions,
+            "introspection_signing_alg_values_supported": algorithms,
+            "revocation_endpoint": at("/oauth/revoke"),
+            "revocation_endpoint_auth_methods_supported": methods,
+            "revocation_endpoint_auth_signing_alg_values_supported": assertions,
+            "userinfo_endpoint": at("/oauth/userinfo"),
+            "backchannel_logout_supported": true,
+            "backchannel_logout_session_supported": true,
         })
     }
 
@@ -157,29 +259,45 @@ impl DevIssuer {
         withdrawn
     }
 
-    /// What happens to fetches now.
+    /// What happens to requests now, at endpoints that have no fault of their own.
     pub fn fault(&self) -> Fault {
         self.state().fault.clone()
     }
 
-    /// Sets what happens to fetches from now on.
+    /// What happens to requests at this endpoint now.
+    pub fn fault_at(&self, endpoint: Endpoint) -> Fault {
+        let state = self.state();
+        let own = state.faults.iter().find(|(at, _)| *at == endpoint);
+        own.map_or(&state.fault, |(_, fault)| fault).clone()
+    }
+
+    /// Sets what happens to requests from now on, at every endpoint.
     pub fn set_fault(&self, fault: Fault) {
-        self.state().fault = fault;
+        let mut state = self.state();
+        state.faults.clear();
+        state.fault = fault;
+    }
+
+    /// Sets what happens to requests at this endpoint from now on.
+    pub fn set_fault_at(&self, endpoint: Endpoint, fault: Fault) {
+        let mut state = self.state();
+        state.faults.retain(|(at, _)| *at != endpoint);
+        state.faults.push((endpoint, fault));
     }
 
     /// How often keys were fetched over HTTP, faults included.
     pub fn jwks_fetches(&self) -> u64 {
-        self.jwks_fetches.load(Ordering::Relaxed)
+        self.requests(Endpoint::Jwks)
     }
 
     /// How often metadata was fetched over HTTP, faults included.
     pub fn discovery_fetches(&self) -> u64 {
-        self.discovery_fetches.load(Ordering::Relaxed)
+        self.requests(Endpoint::Discovery)
     }
 
-    /// How many of all fetches carried an `Authorization` header.
+    /// How many of all fetches of keys and metadata carried an `Authorization` header.
     pub fn authorized_fetches(&self) -> u64 {
-        self.authorized_fetches.load(Ordering::Relaxed)
+        self.log.authorized()
     }
 
     /// How long fetched keys may be kept, in seconds.
@@ -187,20 +305,122 @@ impl DevIssuer {
         self.max_age
     }
 
-    pub(crate) fn count_fetch(&self, of_keys: bool, authorized: bool) {
-        let counter = if of_keys {
-            &self.jwks_fetches
-        } else {
-            &self.discovery_fetches
+    pub(crate) fn now(&self) -> i64 {
+        (self.clock)()
+    }
+
+    pub(crate) fn log(&self) -> &RequestLog {
+        &self.log
+    }
+
+    pub(crate) fn tokens(&self) -> MutexGuard<'_, Tokens> {
+        lock(&self.tokens)
+    }
+
+    /// The faults of single endpoints.
+    pub(crate) fn faults(&self) -> Value {
+        self.state()
+            .faults
+            .iter()
+            .map(|(at, fault)| (at.as_str().to_owned(), json!(fault)))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    }
+
+    /// The names of the clients.
+    pub(crate) fn client_ids(&self) -> Vec<String> {
+        lock(&self.clients)
+            .iter()
+            .map(|client| client.client_id.clone())
+            .collect()
+    }
+
+    /// Which machine has this secret key.
+    pub(crate) fn machine_of(&self, secret_key: &str) -> Option<String> {
+        lock(&self.machines)
+            .iter()
+            .find(|(_, key)| verify_slices_are_equal(key.as_bytes(), secret_key.as_bytes()).is_ok())
+            .map(|(machine, _)| machine.clone())
+    }
+
+    /// Who asks at this path.
+    pub(crate) fn caller(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        form: &Form,
+    ) -> Result<Option<String>, OauthError> {
+        // RFC 7523 §3: what an authorization server may be called in an assertion's `aud`.
+        let mut audiences = vec![self.issuer()];
+        audiences.extend(self.state().address.clone());
+        for base in audiences.clone() {
+            let base = base.trim_end_matches('/');
+            audiences.extend(["", "/", "/oauth/token", path].map(|path| format!("{base}{path}")));
+        }
+        let now = self.now();
+        lock(&self.clients).authenticate(headers, form, &audiences, now)
+    }
+
+    /// Whose token this is, if it is an access token of the issuer's that a client was given.
+    pub(crate) fn client_of(&self, token: &str) -> Option<String> {
+        let client = |claims: &serde_json::Map<String, Value>| {
+            claims.get("client_id")?.as_str().map(str::to_owned)
         };
-        counter.fetch_add(1, Ordering::Relaxed);
-        self.authorized_fetches
-            .fetch_add(u64::from(authorized), Ordering::Relaxed);
+        if let Some(read) = self.own_jws(token) {
+            return client(&read.claims);
+        }
+        let now = self.now();
+        let tokens = self.tokens();
+        let opaque = tokens.find(token, now)?;
+        let given = matches!(opaque.kind, Kind::OauthOpaque | Kind::Opaque);
+        client(&opaque.claims).filter(|_| given)
+    }
+
+    /// A JWS that one of the issuer's keys signed in its name. It may have expired, or be revoked.
+    pub(crate) fn own_jws<'a>(&self, token: &'a str) -> Option<Compact<'a>> {
+        let read = Compact::read(token)?;
+        let (algorithm, kid) = (read.algorithm()?, read.text("kid")?);
+        let key = {
+            let state = self.state();
+            let mut keys = state.keys.iter().map(|held| &held.key);
+            Arc::clone(keys.find(|key| key.kid() == kid && key.algorithm() == algorithm)?)
+        };
+        let ours = read.claims.get("iss").and_then(Value::as_str) == Some(&self.issuer());
+        let signed = key.verifies(read.signed.as_bytes(), &read.signature);
+        (ours && signed).then_some(read)
+    }
+
+    /// Whether the issuer stands by a JWS of its own.
+    pub(crate) fn stands_by(&self, read: &Compact<'_>) -> bool {
+        let now = self.now();
+        let tokens = self.tokens();
+        in_time(&read.claims, now) && !tokens.revocations.cover_jwt(&read.claims, read.signed)
+    }
+
+    /// The key that signs with this algorithm, or the one that signs first.
+    pub(crate) fn signing_key(
+        &self,
+        algorithm: Option<SigningAlgorithm>,
+    ) -> Result<Arc<SigningKey>, MintError> {
+        let state = self.state();
+        let mut signing = state
+            .keys
+            .iter()
+            .filter(|held| held.signs)
+            .map(|held| &held.key);
+        let found = match algorithm {
+            Some(algorithm) => signing.find(|key| key.algorithm() == algorithm),
+            None => signing.next(),
+        };
+        let none = || MintError::NoKey(algorithm.unwrap_or_default());
+        found.map(Arc::clone).ok_or_else(none)
     }
 
     /// Takes this URL as the issuer's, unless it has one.
     pub(crate) fn served_at(&self, url: &str) {
-        self.state().issuer.get_or_insert_with(|| url.to_owned());
+        let mut state = self.state();
+        state.address = Some(url.to_owned());
+        state.issuer.get_or_insert_with(|| url.to_owned());
     }
 
     fn replace_keys(&self, overlapping: bool) -> Result<String, KeyError> {
@@ -236,7 +456,10 @@ impl DevIssuer {
     }
 
     /// A key nobody published, made when first needed.
-    fn stranger(&self, algorithm: SigningAlgorithm) -> Result<Arc<SigningKey>, KeyError> {
+    pub(crate) fn stranger(
+        &self,
+        algorithm: SigningAlgorithm,
+    ) -> Result<Arc<SigningKey>, KeyError> {
         let known = |state: &State| {
             state
                 .strangers
@@ -258,8 +481,12 @@ impl DevIssuer {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for DevIssuer {
@@ -280,6 +507,7 @@ pub struct DevIssuerBuilder {
     keys: Vec<SigningKey>,
     clock: Clock,
     max_age: u64,
+    secret_key: Option<String>,
 }
 
 impl DevIssuerBuilder {
@@ -318,6 +546,13 @@ impl DevIssuerBuilder {
         self
     }
 
+    /// The secret key of the instance, `sk_test_…`; by default a random one.
+    #[must_use]
+    pub fn secret_key(mut self, secret_key: impl Into<String>) -> Self {
+        self.secret_key = Some(secret_key.into());
+        self
+    }
+
     /// Makes the issuer, and an RS256 key if nothing was said about keys.
     pub fn build(mut self) -> Result<DevIssuer, KeyError> {
         if self.keys.is_empty() && self.algorithms.is_empty() {
@@ -325,18 +560,31 @@ impl DevIssuerBuilder {
         }
         let mut keys: Vec<_> = self.keys.into_iter().map(Held::new).collect();
         keys.extend(Held::generate(&self.algorithms)?);
+        let secret_key = match self.secret_key {
+            Some(key) if is_test_key(&key) => key,
+            Some(_) => return Err(KeyError::SecretKey),
+            None => random_text("sk_test_")?,
+        };
+        let client = Client::with_secret(Mint::CLIENT, random_text("")?);
+        let mut clients = Clients::default();
+        clients.register(client.clone());
         Ok(DevIssuer {
             clock: self.clock,
             max_age: self.max_age,
+            secret_key,
+            client,
             state: Mutex::new(State {
                 issuer: self.issuer,
+                address: None,
                 keys,
                 strangers: Vec::new(),
                 fault: Fault::None,
+                faults: Vec::new(),
             }),
-            jwks_fetches: AtomicU64::new(0),
-            discovery_fetches: AtomicU64::new(0),
-            authorized_fetches: AtomicU64::new(0),
+            tokens: Mutex::default(),
+            clients: Mutex::new(clients),
+            machines: Mutex::default(),
+            log: RequestLog::default(),
         })
     }
 }
@@ -354,9 +602,13 @@ impl fmt::Debug for DevIssuerBuilder {
 
 struct State {
     issuer: Option<String>,
+    /// Where it is served.
+    address: Option<String>,
     keys: Vec<Held>,
     strangers: Vec<Arc<SigningKey>>,
     fault: Fault,
+    /// Of single endpoints, at most one for each.
+    faults: Vec<(Endpoint, Fault)>,
 }
 
 struct Held {
@@ -390,9 +642,16 @@ fn system_time() -> i64 {
         .map_or(0, |time| time.as_secs().try_into().unwrap_or(i64::MAX))
 }
 
+fn is_test_key(key: &str) -> bool {
+    let word = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+    key.strip_prefix("sk_test_")
+        .is_some_and(|rest| !rest.is_empty() && rest.chars().all(word))
+}
+
 const DEFAULT_MAX_AGE: u64 = 300;
 /// Overlapping rotations forget the oldest keys beyond this.
 const MAX_KEYS: usize = 32;
+const MAX_MACHINES: usize = 64;
 
 #[cfg(test)]
 mod tests {

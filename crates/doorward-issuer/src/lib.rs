@@ -28,21 +28,35 @@
 pub mod conformance;
 
 mod answer;
+mod client;
 mod defect;
 mod encoding;
 mod fault;
+mod introspection;
 mod issuer;
+mod jws;
 mod keys;
 mod line;
+mod logout;
 mod mint;
+mod oauth;
+mod opaque;
 mod pack;
 mod page;
+mod requests;
+mod revocation;
 mod serve;
 mod strike;
+mod userinfo;
+mod verify;
 
+pub use client::{Client, ClientAuthentication};
 pub use defect::Defect;
 pub use fault::Fault;
 pub use issuer::{DevIssuer, DevIssuerBuilder};
 pub use keys::{KeyError, SigningAlgorithm, SigningKey};
+pub use logout::LogoutError;
 pub use mint::{Audience, Kind, Mint, MintError, Organization, Status};
+pub use requests::Endpoint;
+pub use revocation::Revocation;
 pub use serve::Served;

@@ -34,7 +34,7 @@ pub struct Mint {
     pub sid: Option<String>,
     /// `azp`; by default [`Mint::PARTY`] in session and template tokens, absent in others.
     pub azp: Option<String>,
-    /// `aud`; absent by default, except that a machine's token is for its scopes.
+    /// `aud`; absent by default, except that a machine's JWT is for its scopes and a logout token for its client.
     pub aud: Option<Audience>,
     /// `iss`, if not the issuer's own.
     pub iss: Option<String>,
@@ -54,7 +54,8 @@ pub struct Mint {
     pub fva: Option<[i64; 2]>,
     /// `act`, who acts as the subject.
     pub actor: Option<Value>,
-    /// Seconds from `iat` to `exp`; by default 60 in session and template tokens, 3600 in others.
+    /// Seconds from `iat` to `exp`; by default 60 in session and template tokens, 120 in logout tokens, 3600 in others.
+    /// An API key does not expire unless this is said.
     pub ttl: Option<i64>,
     /// `iat`, if not the clock's time.
     pub issued_at: Option<i64>,
@@ -62,8 +63,14 @@ pub struct Mint {
     pub claims: Map<String, Value>,
     /// More header parameters: they add or override.
     pub header: Map<String, Value>,
-    /// Claims to leave out, after everything else was put in.
+    /// Claims to leave out, after everything else was put in. Without `exp`, a token never expires.
     pub without: Vec<String>,
+    /// How the text of an opaque token begins, if not as its kind does: `m2m_` for the machine tokens of old.
+    pub prefix: Option<String>,
+    /// The name of an API key; by default [`Mint::NAME`].
+    pub name: Option<String>,
+    /// Why the token was revoked, if that is its defect.
+    pub revocation_reason: Option<String>,
     /// What to sign with; by default the issuer's first key.
     pub alg: Option<SigningAlgorithm>,
     /// What shall be wrong.
@@ -81,6 +88,8 @@ impl Mint {
     pub const PARTY: &'static str = "http://localhost:3000";
     /// The default `client_id`.
     pub const CLIENT: &'static str = "client_2doorward";
+    /// The default name of an API key.
+    pub const NAME: &'static str = "Local API key";
 
     /// A token of this kind, otherwise default.
     pub fn kind(kind: Kind) -> Self {
@@ -225,6 +234,27 @@ impl Mint {
         self
     }
 
+    /// Sets how the text of an opaque token begins.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Sets the name of an API key.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets why the token was revoked.
+    #[must_use]
+    pub fn revocation_reason(mut self, reason: impl Into<String>) -> Self {
+        self.revocation_reason = Some(reason.into());
+        self
+    }
+
     /// Chooses what to sign with.
     #[must_use]
     pub fn alg(mut self, algorithm: SigningAlgorithm) -> Self {
@@ -277,6 +307,45 @@ impl Mint {
         Ok(format!("{signed}.{}", base64url(signature)))
     }
 
+    /// Whether a token of this kind can be what it shall be: what would be ignored is a mistake.
+    pub(crate) fn check(&self) -> Result<(), MintError> {
+        let opaque = self.kind.is_opaque();
+        let jwt_only = [
+            ("alg", self.alg.is_some()),
+            ("header", !self.header.is_empty()),
+        ];
+        let opaque_only = [("prefix", self.prefix.is_some())];
+        let misplaced = if opaque {
+            jwt_only.iter().find(|(_, given)| *given)
+        } else {
+            opaque_only.iter().find(|(_, given)| *given)
+        };
+        let keys_only = ("name", self.name.is_some() && self.kind != Kind::ApiKey);
+        if let Some((member, _)) = misplaced.or(Some(&keys_only).filter(|(_, given)| *given)) {
+            return Err(MintError::Member {
+                member,
+                kind: self.kind,
+            });
+        }
+        if self.revocation_reason.is_some() && self.defect != Some(Defect::Revoked) {
+            return Err(MintError::Reason);
+        }
+        let word = |letter: char| letter.is_ascii_alphanumeric() || "_-".contains(letter);
+        match &self.prefix {
+            Some(prefix) if prefix.len() > MAX_PREFIX || !prefix.chars().all(word) => {
+                return Err(MintError::Prefix);
+            }
+            _ => {}
+        }
+        match self.defect {
+            Some(defect) if opaque && !defect.is_of_opaque_tokens() => Err(MintError::Defect {
+                defect,
+                kind: self.kind,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether a key nobody published has to sign.
     pub(crate) fn needs_stranger(&self) -> bool {
         matches!(self.defect, Some(Defect::WrongKey | Defect::EmbeddedJwk))
@@ -286,7 +355,11 @@ impl Mint {
         let mut header = object(json!({
             "alg": key.algorithm().as_str(),
             "kid": key.kid(),
-            "typ": if self.kind == Kind::Oauth { "at+jwt" } else { "JWT" },
+            "typ": match self.kind {
+                Kind::Oauth => "at+jwt",
+                Kind::Logout => "logout+jwt",
+                _ => "JWT",
+            },
         }));
         if let Some(category) = self.kind.category() {
             header.insert("cat".to_owned(), json!(category));
@@ -311,10 +384,13 @@ impl Mint {
         header
     }
 
-    fn all_claims(&self, iss: &str, now: i64) -> Result<Map<String, Value>, MintError> {
+    /// The claims: of a JWT, or those that the issuer remembers of an opaque token.
+    pub(crate) fn all_claims(&self, iss: &str, now: i64) -> Result<Map<String, Value>, MintError> {
+        let lasting = self.ttl.is_none() && self.kind == Kind::ApiKey;
         let ttl = self.ttl.unwrap_or(match self.kind {
             Kind::Session | Kind::SessionV1 | Kind::Template => 60,
-            Kind::Oauth | Kind::M2m | Kind::Oidc => HOUR,
+            Kind::Logout => 120,
+            _ => HOUR,
         });
         let iat = match self.defect {
             Some(Defect::Expired) => now.saturating_sub(ttl).saturating_sub(HOUR),
@@ -323,12 +399,18 @@ impl Mint {
         };
         let mut claims = object(json!({
             "iss": self.iss.as_deref().unwrap_or(iss),
-            "sub": self.sub.as_deref().unwrap_or(if self.kind == Kind::M2m { Self::MACHINE } else { Self::USER }),
+            "sub": self.sub.as_deref().unwrap_or(match self.kind {
+                Kind::M2m | Kind::M2mOpaque => Self::MACHINE,
+                _ => Self::USER,
+            }),
             "iat": iat,
             "nbf": iat.saturating_sub(10),
             "exp": iat.saturating_add(ttl),
             "jti": random_id(self.kind.id_prefix())?,
         }));
+        if lasting && self.defect != Some(Defect::StringExp) {
+            claims.remove("exp");
+        }
         let mut set = |name: &str, value: Value| {
             if !value.is_null() {
                 claims.insert(name.to_owned(), value);
@@ -367,9 +449,29 @@ impl Mint {
                     set("aud", json!(self.scopes));
                 }
             }
-            Kind::Oidc => {
+            Kind::Oidc | Kind::ApiKey | Kind::M2mOpaque => {
                 if !self.scopes.is_empty() {
                     set("scope", json!(self.scopes.join(" ")));
+                }
+            }
+            Kind::OauthOpaque | Kind::Opaque => {
+                let client = self.client_id.as_deref().unwrap_or(Self::CLIENT);
+                set("client_id", json!(client));
+                if !self.scopes.is_empty() {
+                    set("scope", json!(self.scopes.join(" ")));
+                }
+            }
+            Kind::Logout => {
+                // OpenID Connect Back-Channel Logout §2.4.
+                let client = self.client_id.as_deref().unwrap_or(Self::CLIENT);
+                if self.aud.is_none() {
+                    set("aud", json!(client));
+                }
+                set("events", json!({ LOGOUT_EVENT: {} }));
+                claims.remove("nbf");
+                claims.remove("client_id");
+                if self.sid.is_some() && self.sub.is_none() {
+                    claims.remove("sub");
                 }
             }
         }
@@ -465,17 +567,32 @@ pub enum Kind {
     Template,
     /// A plain OpenID Connect token without anything of Clerk's.
     Oidc,
+    /// A logout token (OpenID Connect Back-Channel Logout §2.4): rightly signed, and good for no request.
+    Logout,
+    /// An OAuth 2.0 access token of Clerk's as random text, `oat_…`.
+    OauthOpaque,
+    /// Clerk's machine-to-machine token as random text, `mt_…`.
+    M2mOpaque,
+    /// Clerk's API key, `ak_…`.
+    ApiKey,
+    /// An access token as random text, from any server that introspects (RFC 7662).
+    Opaque,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::Session,
         Self::SessionV1,
         Self::Oauth,
         Self::M2m,
         Self::Template,
         Self::Oidc,
+        Self::Logout,
+        Self::OauthOpaque,
+        Self::M2mOpaque,
+        Self::ApiKey,
+        Self::Opaque,
     ];
 
     /// The name, as it stands in JSON.
@@ -487,6 +604,29 @@ impl Kind {
             Self::M2m => "m2m",
             Self::Template => "template",
             Self::Oidc => "oidc",
+            Self::Logout => "logout",
+            Self::OauthOpaque => "oauth_opaque",
+            Self::M2mOpaque => "m2m_opaque",
+            Self::ApiKey => "api_key",
+            Self::Opaque => "opaque",
+        }
+    }
+
+    /// Whether its tokens are random text, which says nothing and has to be asked about.
+    pub const fn is_opaque(self) -> bool {
+        matches!(
+            self,
+            Self::OauthOpaque | Self::M2mOpaque | Self::ApiKey | Self::Opaque
+        )
+    }
+
+    /// How the text of an opaque token begins.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::OauthOpaque => "oat_",
+            Self::M2mOpaque => "mt_",
+            Self::ApiKey => "ak_",
+            _ => "",
         }
     }
 
@@ -496,7 +636,7 @@ impl Kind {
             Self::Session | Self::SessionV1 => Some("cl_B7d4PD111AAA"),
             Self::Template => Some("cl_B7d4PD222AAA"),
             Self::M2m => Some("cl_B7d4PD333AAA"),
-            Self::Oauth | Self::Oidc => None,
+            _ => None,
         }
     }
 
@@ -504,7 +644,7 @@ impl Kind {
         match self {
             Self::Oauth => "oat_",
             Self::M2m => "mt_",
-            Self::Session | Self::SessionV1 | Self::Template | Self::Oidc => "",
+            _ => self.prefix(),
         }
     }
 }
@@ -589,6 +729,28 @@ pub enum MintError {
     /// No key signs with the algorithm that was asked for.
     #[error("no key signs {0}: add the algorithm to the issuer")]
     NoKey(SigningAlgorithm),
+    /// A member that a token of this kind has no use for.
+    #[error("a token of kind `{}` has no {member}", kind.as_str())]
+    Member {
+        /// The member.
+        member: &'static str,
+        /// What was to be minted.
+        kind: Kind,
+    },
+    /// A defect that a token of this kind cannot have.
+    #[error("a token of kind `{}` cannot have the defect `{defect}`: it is nothing but random text", kind.as_str())]
+    Defect {
+        /// The defect.
+        defect: Defect,
+        /// What was to be minted.
+        kind: Kind,
+    },
+    /// A reason for what did not happen.
+    #[error("revocation_reason goes with the defect `revoked`")]
+    Reason,
+    /// A prefix that does not fit into a header or a URL.
+    #[error("prefix: expected 32 letters, digits, `_` or `-` at most")]
+    Prefix,
     /// The claims could not be written as JSON.
     #[error("the token could not be written: {0}")]
     Json(String),
@@ -605,7 +767,7 @@ impl MintError {
 }
 
 fn random_id(prefix: &str) -> Result<String, MintError> {
-    let mut bytes = [0; 12];
+    let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).map_err(|_| KeyError::Generate)?;
     Ok(bytes
         .iter()
@@ -621,6 +783,8 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 const HOUR: i64 = 3600;
+const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+const MAX_PREFIX: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -768,6 +932,51 @@ mod tests {
     }
 
     #[test]
+    fn a_logout_token_is_no_access_token() {
+        let mint = Mint::kind(Kind::Logout).sid("sess_a");
+        assert_eq!(header(&mint)["typ"], "logout+jwt");
+        let expected = json!({
+            "iss": "https://issuer.test", "aud": Mint::CLIENT, "iat": NOW, "exp": NOW + 120, "sid": "sess_a",
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        });
+        assert_eq!(claims(&mint), expected);
+        assert_eq!(claims(&mint.sub("ada"))["sub"], "ada");
+        assert_eq!(claims(&Mint::kind(Kind::Logout))["sub"], Mint::USER);
+        let other = Mint::kind(Kind::Logout).client_id("c");
+        assert_eq!(claims(&other)["aud"], "c");
+    }
+
+    #[test]
+    fn what_a_kind_has_no_use_for_is_a_mistake() {
+        let kind = Kind::ApiKey;
+        let no = |member, kind| MintError::Member { member, kind };
+        let defect = Defect::AlgNone;
+        for (mint, expected) in [
+            (
+                Mint::kind(kind).alg(SigningAlgorithm::ES256),
+                no("alg", kind),
+            ),
+            (Mint::kind(kind).header("typ", "x"), no("header", kind)),
+            (Mint::kind(Kind::Opaque).name("x"), no("name", Kind::Opaque)),
+            (Mint::default().prefix("x"), no("prefix", Kind::Session)),
+            (
+                Mint::kind(kind).defect(defect),
+                MintError::Defect { defect, kind },
+            ),
+            (Mint::kind(kind).revocation_reason("x"), MintError::Reason),
+            (Mint::kind(kind).prefix("a b"), MintError::Prefix),
+        ] {
+            assert_eq!(mint.check(), Err(expected));
+        }
+        assert_eq!(
+            MintError::Defect { defect, kind }.to_string(),
+            "a token of kind `api_key` cannot have the defect `alg_none`: it is nothing but random text"
+        );
+        let named = Mint::kind(kind).name("x").defect(Defect::Revoked);
+        assert_eq!(named.revocation_reason("leaked").check(), Ok(()));
+    }
+
+    #[test]
     fn claims_override_and_without_has_the_last_word() {
         let mint = Mint::default()
             .claim("sub", 7)
@@ -826,6 +1035,8 @@ mod tests {
                 Defect::StringExp => claims["exp"].as_str() == Some("1800000060"),
                 Defect::CritUnknown => header["crit"][0] == "urn:doorward:unknown",
                 Defect::LogoutTyp => header["typ"] == "logout+jwt",
+                // What the issuer knows; the token does not.
+                Defect::Revoked => true,
                 Defect::DuplicateClaim => {
                     String::from_utf8(part(&token, 1))
                         .unwrap()

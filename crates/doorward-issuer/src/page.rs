@@ -4,21 +4,37 @@ use crate::defect::Defect;
 use crate::fault::Fault;
 use crate::issuer::DevIssuer;
 use crate::mint::Kind;
+use crate::requests::Endpoint;
 
 /// The page, whole: no script, no font, nothing fetched.
 pub(crate) fn page(issuer: &DevIssuer) -> String {
     let url = escape(&issuer.issuer());
-    let fault = issuer.fault();
-    let standing = match &fault {
-        Fault::None => r#"<span class="well">all is well</span>"#.to_owned(),
-        fault => {
-            let json = serde_json::to_string(fault).unwrap_or_default();
+    let faults: Vec<_> = Endpoint::ALL
+        .into_iter()
+        .map(|endpoint| (endpoint, issuer.fault_at(endpoint)))
+        .filter(|(_, fault)| *fault != Fault::None)
+        .collect();
+    let everywhere =
+        faults.len() == Endpoint::ALL.len() && faults.windows(2).all(|pair| pair[0].1 == pair[1].1);
+    let said = |fault: &Fault| escape(&serde_json::to_string(fault).unwrap_or_default());
+    let standing = match &faults[..] {
+        [] => r#"<span class="well">all is well</span>"#.to_owned(),
+        [(_, fault), ..] if everywhere => {
             format!(
                 r#"<span class="ill">fault</span> <code>{}</code>"#,
-                escape(&json)
+                said(fault)
             )
         }
+        faults => faults.iter().fold(String::new(), |all, (at, fault)| {
+            format!(
+                r#"{all}<span class="ill">{at}</span> <code>{}</code> "#,
+                said(fault)
+            )
+        }),
     };
+    let requests = Endpoint::ALL
+        .map(|at| format!("{at} {}", issuer.requests(at)))
+        .join(" · ");
     let keys: String =
         issuer.jwks()["keys"]
             .as_array()
@@ -53,11 +69,14 @@ pub(crate) fn page(issuer: &DevIssuer) -> String {
             "{{defects}}",
             list(&mut Defect::ALL.iter().map(|defect| defect.as_str())),
         ),
-        ("{{jwks_fetches}}", issuer.jwks_fetches().to_string()),
+        ("{{faults}}", list(&mut Fault::NAMES.into_iter())),
         (
-            "{{discovery_fetches}}",
-            issuer.discovery_fetches().to_string(),
+            "{{endpoints}}",
+            list(&mut Endpoint::ALL.iter().map(|endpoint| endpoint.as_str())),
         ),
+        ("{{secret_key}}", escape(issuer.secret_key())),
+        ("{{client}}", escape(&issuer.client().client_id)),
+        ("{{requests}}", requests),
     ];
     fills.iter().fold(PAGE.to_owned(), |page, (hole, filling)| {
         page.replace(hole, filling)
@@ -88,9 +107,11 @@ const PAGE: &str = r#"<!doctype html>
 <dl>
 <dt>Issuer<dd><code>{{url}}</code>
 <dt>Publishable key<dd><code>{{publishable_key}}</code>
-<dt>Keys<dd><a href="/.well-known/jwks.json">/.well-known/jwks.json</a> · fetched {{jwks_fetches}} times
-<dt>Metadata<dd><a href="/.well-known/openid-configuration">/.well-known/openid-configuration</a> · fetched {{discovery_fetches}} times
-<dt>State<dd><a href="/dev/state">/dev/state</a>
+<dt>Secret key<dd><code>{{secret_key}}</code>
+<dt>Client<dd><code>{{client}}</code> · its secret is in <a href="/dev/state">/dev/state</a>
+<dt>Keys<dd><a href="/.well-known/jwks.json">/.well-known/jwks.json</a>
+<dt>Metadata<dd><a href="/.well-known/openid-configuration">/.well-known/openid-configuration</a>
+<dt>Requests<dd>{{requests}} · <a href="/dev/requests">/dev/requests</a>
 </dl>
 </section>
 <section>
@@ -101,6 +122,7 @@ const PAGE: &str = r#"<!doctype html>
 <h2>Mint a token</h2>
 <pre>curl --json '{"sub": "user_ada", "org": {"permissions": ["org:posts:read"]}}' {{url}}/dev/mint
 curl --json '{"kind": "oauth", "scopes": ["posts:read"], "aud": "https://api.test"}' {{url}}/dev/mint
+curl --json '{"kind": "api_key", "scopes": ["posts:read"]}' {{url}}/dev/mint
 curl --json '{"defect": "expired"}' {{url}}/dev/mint</pre>
 <p>Kinds: {{kinds}}</p>
 <p>Defects: {{defects}}</p>
@@ -109,11 +131,18 @@ curl --json '{"defect": "expired"}' {{url}}/dev/mint</pre>
 <h2>Make trouble</h2>
 <pre>curl --json '{"kind": "down"}' {{url}}/dev/fault
 curl --json '{"kind": "slow", "milliseconds": 500}' {{url}}/dev/fault
+curl --json '{"kind": "too_many_requests", "endpoint": "verify"}' {{url}}/dev/fault
 curl --json '{"kind": "none"}' {{url}}/dev/fault
 curl --json '{"overlapping": true}' {{url}}/dev/rotate</pre>
-<p>Faults: <code>none</code> <code>down</code> <code>slow</code> <code>garbage</code> <code>status</code>
-<code>oversize</code> <code>gzip_bomb</code> <code>redirect</code> <code>drip</code> <code>refuse</code>
-<code>empty</code> <code>one_broken</code> <code>not_found</code></p>
+<p>Faults: {{faults}}</p>
+<p>Endpoints: {{endpoints}}</p>
+</section>
+<section>
+<h2>Ask about a token, and revoke it</h2>
+<pre>curl -H "Authorization: Bearer {{secret_key}}" --json '{"secret": "ak_…"}' {{url}}/v1/api_keys/verify
+curl -u {{client}}:… -d token=… {{url}}/oauth/introspect
+curl --json '{"sid": "sess_2doorwardAda"}' {{url}}/dev/revoke
+curl --json '{"url": "http://127.0.0.1:3000/logout", "sub": "user_ada"}' {{url}}/dev/backchannel</pre>
 </section>
 </main>
 </html>

@@ -5,25 +5,33 @@ use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, WWW_AUTHENTICATE};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Query, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::answer::{error, fresh, refused};
-use crate::fault::Fault;
+use crate::client::Client;
+use crate::fault::{Fault, Struck};
+use crate::introspection::introspect;
 use crate::issuer::DevIssuer;
 use crate::line::{Line, Lines};
+use crate::logout::LogoutError;
 use crate::mint::Mint;
 use crate::page::page;
-use crate::strike::with_fault;
+use crate::requests::{Endpoint, MAX_BODY, recorded};
+use crate::revocation::{Revocation, revoke};
+use crate::strike::{Answer, answered};
+use crate::userinfo::userinfo;
+use crate::verify::{self, Refusal};
 
 impl DevIssuer {
     /// Serves on `address` (port 0: any free one) until the answer is dropped or shut down.
@@ -105,10 +113,32 @@ fn router(issuer: Arc<DevIssuer>) -> Router {
         .route("/.well-known/openid-configuration", get(discovery))
         .route("/.well-known/oauth-authorization-server", get(discovery))
         .route("/v1/jwks", get(backend_jwks))
+        .route("/api_keys/verify", post(verify::api_key))
+        .route("/v1/api_keys/verify", post(verify::api_key))
+        .route(
+            "/oauth_applications/access_tokens/verify",
+            post(verify::access_token),
+        )
+        .route(
+            "/v1/oauth_applications/access_tokens/verify",
+            post(verify::access_token),
+        )
+        .route("/m2m_tokens/verify", post(verify::machine_token))
+        .route("/v1/m2m_tokens/verify", post(verify::machine_token))
+        .route("/oauth/introspect", post(introspect))
+        .route("/oauth/token_info", post(introspect))
+        .route("/oauth/userinfo", get(userinfo).post(userinfo))
+        .route("/oauth/revoke", post(revoke))
+        .route("/oauth/token/revoke", post(revoke))
         .route("/dev/mint", post(mint))
         .route("/dev/rotate", post(rotate))
         .route("/dev/withdraw", post(withdraw))
+        .route("/dev/revoke", post(revoke_here))
+        .route("/dev/backchannel", post(backchannel))
+        .route("/dev/clients", post(register))
+        .route("/dev/machines", post(machine))
         .route("/dev/fault", post(set_fault))
+        .route("/dev/requests", get(requests).delete(forget_requests))
         .route("/dev/state", get(state))
         .fallback(async || {
             error(
@@ -125,6 +155,7 @@ fn router(issuer: Arc<DevIssuer>) -> Router {
             )
         })
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(Arc::clone(&issuer), recorded))
         .with_state(issuer)
 }
 
@@ -141,22 +172,18 @@ async fn index(State(issuer): Issuer) -> Response {
         .into_response()
 }
 
-async fn jwks(
-    State(issuer): Issuer,
-    ConnectInfo(line): ConnectInfo<Line>,
-    headers: HeaderMap,
-) -> Response {
-    issuer.count_fetch(true, headers.contains_key(AUTHORIZATION));
-    with_fault(&issuer, &line, issuer.jwks()).await
+async fn jwks(State(issuer): Issuer, ConnectInfo(line): ConnectInfo<Line>) -> Response {
+    answered(&issuer, Endpoint::Jwks, &line, |fault| {
+        published(&issuer, fault)
+    })
+    .await
 }
 
-async fn discovery(
-    State(issuer): Issuer,
-    ConnectInfo(line): ConnectInfo<Line>,
-    headers: HeaderMap,
-) -> Response {
-    issuer.count_fetch(false, headers.contains_key(AUTHORIZATION));
-    with_fault(&issuer, &line, issuer.discovery()).await
+async fn discovery(State(issuer): Issuer, ConnectInfo(line): ConnectInfo<Line>) -> Response {
+    answered(&issuer, Endpoint::Discovery, &line, |_| {
+        Answer::json(&issuer.discovery()).kept(issuer.max_age())
+    })
+    .await
 }
 
 /// The keys as Clerk's Backend API gives them: to those who have a secret key.
@@ -165,29 +192,41 @@ async fn backend_jwks(
     ConnectInfo(line): ConnectInfo<Line>,
     headers: HeaderMap,
 ) -> Response {
-    let authorization = headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    issuer.count_fetch(true, headers.contains_key(AUTHORIZATION));
-    let allowed = authorization
-        .and_then(|value| value.strip_prefix("Bearer sk_test_"))
-        .is_some_and(|rest| !rest.is_empty());
-    if allowed || issuer.fault() != Fault::None {
-        return with_fault(&issuer, &line, issuer.jwks()).await;
+    answered(&issuer, Endpoint::Jwks, &line, |fault| {
+        let allowed = headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer sk_test_"))
+            .is_some_and(|rest| !rest.is_empty());
+        if allowed {
+            return published(&issuer, fault);
+        }
+        let refusal = Refusal {
+            status: StatusCode::UNAUTHORIZED,
+            code: "authentication_invalid",
+            message: "Invalid authentication",
+            long: "Send `Authorization: Bearer sk_test_…`; for its keys, this local issuer takes any such key."
+                .to_owned(),
+        };
+        refusal.answer()
+    })
+    .await
+}
+
+/// The key set, or what a fault makes of its content.
+fn published(issuer: &DevIssuer, fault: &Fault) -> Answer {
+    let mut set = issuer.jwks();
+    if let Some(keys) = set.get_mut("keys").and_then(Value::as_array_mut) {
+        match fault {
+            Fault::Empty => keys.clear(),
+            Fault::OneBroken => {
+                let broken = json!({"kty": "RSA", "kid": "dev_broken", "alg": "RS256", "use": "sig", "n": "!", "e": 3});
+                keys.insert(0, broken);
+            }
+            _ => {}
+        }
     }
-    let body = json!({
-        "errors": [{
-            "code": "authentication_invalid",
-            "message": "Invalid authentication",
-            "long_message": "Send `Authorization: Bearer sk_test_…`; this local issuer takes any such key.",
-        }],
-    });
-    (
-        StatusCode::UNAUTHORIZED,
-        [(WWW_AUTHENTICATE, "Bearer")],
-        Json(body),
-    )
-        .into_response()
+    Answer::json(&set).kept(issuer.max_age())
 }
 
 async fn mint(State(issuer): Issuer, asked: Result<Json<Mint>, JsonRejection>) -> Response {
@@ -254,36 +293,154 @@ async fn withdraw(
     }
 }
 
-async fn set_fault(State(issuer): Issuer, asked: Result<Json<Fault>, JsonRejection>) -> Response {
+async fn revoke_here(
+    State(issuer): Issuer,
+    asked: Result<Json<Map<String, Value>>, JsonRejection>,
+) -> Response {
+    let mut members = match asked {
+        Ok(Json(members)) => members,
+        Err(rejection) => return refused(&rejection),
+    };
+    let reason = match members.remove("reason") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(reason)) => Some(reason),
+        Some(_) => return unreadable("reason: expected a string"),
+    };
+    let what: Revocation = match serde_json::from_value(members.into()) {
+        Ok(what) => what,
+        Err(problem) => return unreadable(&problem.to_string()),
+    };
+    match (issuer.revoke(&what, reason.as_deref()), what) {
+        (0, Revocation::Token(_)) => error(
+            StatusCode::NOT_FOUND,
+            "unknown_token",
+            "no token of this issuer, or one that it has forgotten",
+        ),
+        (count, _) => fresh(&json!({ "revoked": count })),
+    }
+}
+
+async fn backchannel(
+    State(issuer): Issuer,
+    asked: Result<Json<Map<String, Value>>, JsonRejection>,
+) -> Response {
+    let mut members = match asked {
+        Ok(Json(members)) => members,
+        Err(rejection) => return refused(&rejection),
+    };
+    let Some(Value::String(url)) = members.remove("url") else {
+        return unreadable("url: expected a string");
+    };
+    let mint: Mint = match serde_json::from_value(members.into()) {
+        Ok(mint) => mint,
+        Err(problem) => return unreadable(&problem.to_string()),
+    };
+    // It blocks, and the application may ask for keys before it answers.
+    let sent = tokio::task::spawn_blocking(move || issuer.send_logout(&url, &mint)).await;
+    match sent.map_err(|problem| LogoutError::NoAnswer(problem.to_string())) {
+        Ok(Ok(status)) => fresh(&json!({ "status": status })),
+        Err(problem) | Ok(Err(problem @ LogoutError::NoAnswer(_))) => {
+            error(StatusCode::BAD_GATEWAY, "no_answer", &problem.to_string())
+        }
+        Ok(Err(problem)) => unreadable(&problem.to_string()),
+    }
+}
+
+async fn register(State(issuer): Issuer, asked: Result<Json<Client>, JsonRejection>) -> Response {
+    match asked.map(|Json(client)| issuer.register(client)) {
+        Ok(Ok(client)) => fresh(&json!(client)),
+        Ok(Err(problem)) => error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "cannot_register",
+            &problem.to_string(),
+        ),
+        Err(rejection) => refused(&rejection),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Machine {
+    machine_id: String,
+}
+
+async fn machine(State(issuer): Issuer, asked: Result<Json<Machine>, JsonRejection>) -> Response {
+    let Machine { machine_id } = match asked {
+        Ok(Json(machine)) => machine,
+        Err(rejection) => return refused(&rejection),
+    };
+    match issuer.machine_secret_key(&machine_id) {
+        Ok(key) => fresh(&json!({ "machine_id": machine_id, "secret_key": key })),
+        Err(problem) => error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "cannot_make_a_key",
+            &problem.to_string(),
+        ),
+    }
+}
+
+async fn set_fault(State(issuer): Issuer, asked: Result<Json<Struck>, JsonRejection>) -> Response {
     match asked {
-        Ok(Json(fault)) => {
-            issuer.set_fault(fault);
-            fresh(&json!({ "fault": issuer.fault() }))
+        Ok(Json(Struck { endpoint, fault })) => {
+            let told = json!({ "fault": fault, "endpoint": endpoint });
+            match endpoint {
+                Some(endpoint) => issuer.set_fault_at(endpoint, fault),
+                None => issuer.set_fault(fault),
+            }
+            fresh(&told)
         }
         Err(rejection) => refused(&rejection),
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    endpoint: Option<Endpoint>,
+}
+
+async fn requests(State(issuer): Issuer, asked: Result<Query<Which>, QueryRejection>) -> Response {
+    match asked {
+        Ok(Query(Which { endpoint })) => fresh(&json!({
+            "counts": issuer.log().counts(),
+            "requests": issuer.log().told(endpoint),
+        })),
+        Err(rejection) => unreadable(&rejection.body_text()),
+    }
+}
+
+async fn forget_requests(State(issuer): Issuer) -> Response {
+    issuer.log().clear();
+    fresh(&json!({ "counts": issuer.log().counts(), "requests": [] }))
+}
+
 async fn state(State(issuer): Issuer) -> Response {
+    let opaque_tokens = issuer.tokens().count();
     fresh(&json!({
         "issuer": issuer.issuer(),
         "publishable_key": issuer.publishable_key(),
+        "secret_key": issuer.secret_key(),
+        "client": issuer.client(),
+        "clients": issuer.client_ids(),
         "kids": issuer.kids(),
         "fault": issuer.fault(),
+        "faults": issuer.faults(),
+        "opaque_tokens": opaque_tokens,
         "jwks_fetches": issuer.jwks_fetches(),
         "discovery_fetches": issuer.discovery_fetches(),
         "authorized_fetches": issuer.authorized_fetches(),
+        "requests": issuer.log().counts(),
     }))
 }
 
-const MAX_BODY: usize = 64 * 1024;
+fn unreadable(message: &str) -> Response {
+    error(StatusCode::UNPROCESSABLE_ENTITY, "bad_request", message)
+}
 
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
     use std::time::{Duration, Instant};
-
-    use serde_json::Value;
 
     use super::*;
     use crate::SigningAlgorithm;

@@ -1,4 +1,4 @@
-//! What a fault makes of an answer.
+//! Answers, and what faults make of them.
 
 use std::io;
 use std::pin::Pin;
@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, LOCATION, RETRY_AFTER,
+};
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::time::Interval;
@@ -16,47 +19,107 @@ use crate::answer::error;
 use crate::fault::Fault;
 use crate::issuer::DevIssuer;
 use crate::line::Line;
+use crate::requests::{Endpoint, Unsent};
 
-/// The right answer, or what the fault makes of it.
-pub(crate) async fn with_fault(issuer: &DevIssuer, line: &Line, mut right: Value) -> Response {
-    let fault = issuer.fault();
-    match &fault {
-        Fault::Slow(time) => tokio::time::sleep((*time).min(MAX_SLOWNESS)).await,
-        Fault::Empty => {
-            if let Some(keys) = right.get_mut("keys") {
-                *keys = json!([]);
-            }
-        }
-        Fault::OneBroken => {
-            if let Some(keys) = right.get_mut("keys").and_then(Value::as_array_mut) {
-                let broken = json!({"kty": "RSA", "kid": "dev_broken", "alg": "RS256", "use": "sig", "n": "!", "e": 3});
-                keys.insert(0, broken);
-            }
-        }
-        _ => {}
+/// The right answer, before any fault.
+pub(crate) struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    /// 200 with JSON that nobody keeps.
+    pub(crate) fn json(body: &Value) -> Self {
+        Self::text("application/json", body.to_string())
     }
-    let text = right.to_string();
-    let cache = (
-        CACHE_CONTROL,
-        format!("public, max-age={}", issuer.max_age()),
-    );
-    let json = (CONTENT_TYPE, "application/json".to_owned());
+
+    /// 200 with a body of this type that nobody keeps.
+    pub(crate) fn text(content_type: &'static str, body: String) -> Self {
+        let answer = Self {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body,
+        };
+        answer
+            .header(CONTENT_TYPE, content_type)
+            .header(CACHE_CONTROL, "no-store")
+    }
+
+    /// 200 without a body.
+    pub(crate) fn empty() -> Self {
+        let mut empty = Self::text("", String::new());
+        empty.headers.remove(CONTENT_TYPE);
+        empty
+    }
+
+    pub(crate) fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Sets a header; a value that HTTP does not allow is left out.
+    pub(crate) fn header(mut self, name: HeaderName, value: impl AsRef<str>) -> Self {
+        if let Ok(value) = value.as_ref().parse() {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
+    /// Lets it be kept this long.
+    pub(crate) fn kept(self, seconds: u64) -> Self {
+        self.header(CACHE_CONTROL, format!("public, max-age={seconds}"))
+    }
+}
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        (self.status, self.headers, self.body).into_response()
+    }
+}
+
+/// The right answer, or what the endpoint's fault makes of it. What the fault changes in the content, `make` changes.
+pub(crate) async fn answered(
+    issuer: &DevIssuer,
+    endpoint: Endpoint,
+    line: &Line,
+    make: impl FnOnce(&Fault) -> Answer,
+) -> Response {
+    let fault = issuer.fault_at(endpoint);
+    struck(&fault, line, make(&fault)).await
+}
+
+async fn struck(fault: &Fault, line: &Line, right: Answer) -> Response {
     match fault {
-        Fault::None | Fault::Slow(_) | Fault::Empty | Fault::OneBroken => {
-            ([cache, json], text).into_response()
+        Fault::None
+        | Fault::Empty
+        | Fault::OneBroken
+        | Fault::Revoked
+        | Fault::Expired
+        | Fault::OtherSubject
+        | Fault::Forged => right.into_response(),
+        Fault::Slow(time) => {
+            tokio::time::sleep((*time).min(MAX_SLOWNESS)).await;
+            right.into_response()
         }
-        Fault::Down => {
-            let mut down = error(StatusCode::SERVICE_UNAVAILABLE, "down", "down on purpose");
-            down.headers_mut()
-                .insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
-            down
-        }
+        Fault::Down => retry_later(
+            error(StatusCode::SERVICE_UNAVAILABLE, "down", "down on purpose"),
+            1,
+        ),
+        Fault::TooManyRequests(seconds) => retry_later(
+            error(
+                StatusCode::TOO_MANY_REQUESTS,
+                "too_many_requests",
+                "too many on purpose",
+            ),
+            *seconds,
+        ),
         Fault::Garbage => {
             Html("<!doctype html><title>Sign in to the network</title><p>Sign in.").into_response()
         }
         Fault::Status(status) => {
             // An informational status is no answer; nor is one that HTTP does not know.
-            let status = StatusCode::from_u16(status)
+            let status = StatusCode::from_u16(*status)
                 .ok()
                 .filter(|status| (200..600).contains(&status.as_u16()));
             error(
@@ -66,7 +129,7 @@ pub(crate) async fn with_fault(issuer: &DevIssuer, line: &Line, mut right: Value
             )
         }
         Fault::NotFound => error(StatusCode::NOT_FOUND, "not_found", "not found on purpose"),
-        Fault::Redirect(url) => match url.parse::<axum::http::HeaderValue>() {
+        Fault::Redirect(url) => match url.parse::<HeaderValue>() {
             Ok(url) => (StatusCode::FOUND, [(LOCATION, url)]).into_response(),
             Err(_) => error(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -74,45 +137,89 @@ pub(crate) async fn with_fault(issuer: &DevIssuer, line: &Line, mut right: Value
                 "the fault's URL is no header value",
             ),
         },
-        Fault::Oversize => {
-            let head = text.trim_end_matches('}').to_owned() + r#","padding":""#;
-            let padding = std::iter::repeat_n(vec![b'a'; CHUNK], OVERSIZE / CHUNK);
-            let pieces = std::iter::once(head.into_bytes())
-                .chain(padding)
-                .chain([br#""}"#.to_vec()]);
-            ([cache, json], Body::from_stream(Pieces::at_once(pieces))).into_response()
+        Fault::NotJson => {
+            Answer::text("application/json", r#"{"active": tru"#.to_owned()).into_response()
         }
-        Fault::GzipBomb => {
-            ([json, (CONTENT_ENCODING, "gzip".to_owned())], gzip_bomb()).into_response()
+        Fault::Null => Answer::json(&Value::Null).into_response(),
+        Fault::Array => Answer::json(&json!([])).into_response(),
+        Fault::Inactive => Answer::json(&json!({ "active": false })).into_response(),
+        Fault::ContentType(content_type) => {
+            right.header(CONTENT_TYPE, content_type).into_response()
         }
+        Fault::Oversize => oversize(right),
+        Fault::GzipBomb => (
+            [
+                (CONTENT_TYPE, "application/json"),
+                (CONTENT_ENCODING, "gzip"),
+            ],
+            gzip_bomb(),
+        )
+            .into_response(),
         Fault::Drip => {
-            let mut bytes = text.into_bytes();
+            let mut bytes = right.body.into_bytes();
             let rest = bytes.split_off(bytes.len().min(DRIPS));
             let pieces = bytes.into_iter().map(|byte| vec![byte]).chain([rest]);
-            ([cache, json], Body::from_stream(Pieces::slowly(pieces))).into_response()
+            let body = Body::from_stream(Pieces::slowly(pieces.map(Ok)));
+            (right.status, right.headers, body).into_response()
+        }
+        Fault::Cut => {
+            let length = right.body.len();
+            let mut bytes = right.body.into_bytes();
+            bytes.truncate(length / 2);
+            // At a pace, so that the half has left before the connection breaks.
+            let pieces = [Ok(bytes), Err(io::ErrorKind::ConnectionAborted.into())];
+            let body = Body::from_stream(Pieces::slowly(pieces.into_iter()));
+            let mut headers = right.headers;
+            headers.insert(CONTENT_LENGTH, length.into());
+            (right.status, headers, body).into_response()
         }
         Fault::Refuse => {
             line.cut();
-            StatusCode::NO_CONTENT.into_response()
+            let mut unsent = StatusCode::NO_CONTENT.into_response();
+            unsent.extensions_mut().insert(Unsent);
+            unsent
         }
     }
 }
 
+fn retry_later(mut response: Response, seconds: u32) -> Response {
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// The same object with a long member more; what is no object is followed by as many line feeds.
+fn oversize(right: Answer) -> Response {
+    let (head, filling, tail) = match right.body.strip_suffix('}') {
+        Some(head) => (head.to_owned() + r#","padding":""#, b'a', &b"\"}"[..]),
+        None => (right.body, b'\n', &b""[..]),
+    };
+    let padding = std::iter::repeat_n(vec![filling; CHUNK], OVERSIZE / CHUNK);
+    let pieces = std::iter::once(head.into_bytes())
+        .chain(padding)
+        .chain([tail.to_vec()]);
+    let body = Body::from_stream(Pieces::at_once(pieces.map(Ok)));
+    (right.status, right.headers, body).into_response()
+}
+
+type Piece = io::Result<Vec<u8>>;
+
 /// A body in pieces, at once or one every tenth of a second.
 struct Pieces {
-    pieces: Box<dyn Iterator<Item = Vec<u8>> + Send>,
+    pieces: Box<dyn Iterator<Item = Piece> + Send>,
     pace: Option<Interval>,
 }
 
 impl Pieces {
-    fn at_once(pieces: impl Iterator<Item = Vec<u8>> + Send + 'static) -> Self {
+    fn at_once(pieces: impl Iterator<Item = Piece> + Send + 'static) -> Self {
         Self {
             pieces: Box::new(pieces),
             pace: None,
         }
     }
 
-    fn slowly(pieces: impl Iterator<Item = Vec<u8>> + Send + 'static) -> Self {
+    fn slowly(pieces: impl Iterator<Item = Piece> + Send + 'static) -> Self {
         Self {
             pieces: Box::new(pieces),
             pace: Some(tokio::time::interval(PACE)),
@@ -121,13 +228,13 @@ impl Pieces {
 }
 
 impl futures_core::Stream for Pieces {
-    type Item = io::Result<Vec<u8>>;
+    type Item = Piece;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if let Some(pace) = &mut self.pace {
             ready!(pace.poll_tick(context));
         }
-        Poll::Ready(self.pieces.next().map(Ok))
+        Poll::Ready(self.pieces.next())
     }
 }
 
