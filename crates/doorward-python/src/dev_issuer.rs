@@ -4,8 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use doorward_issuer::{Fault, Mint, Served, SigningAlgorithm, SigningKey};
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use doorward_issuer::{
+    Client, Endpoint, Fault, LogoutError, Mint, Revocation, Served, SigningAlgorithm, SigningKey,
+};
+use pyo3::exceptions::{PyConnectionError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use serde_json::json;
 
@@ -20,13 +22,17 @@ pub(crate) struct DevIssuer {
 #[pymethods]
 impl DevIssuer {
     #[new]
-    #[pyo3(signature = (*, issuer=None, algorithms=vec!["RS256".to_owned()], clock=None))]
+    #[pyo3(signature = (*, issuer=None, algorithms=vec!["RS256".to_owned()], clock=None, secret_key=None))]
     fn new(
         issuer: Option<String>,
         algorithms: Vec<String>,
         clock: Option<Py<PyAny>>,
+        secret_key: Option<String>,
     ) -> PyResult<Self> {
         let mut builder = doorward_issuer::DevIssuer::builder();
+        if let Some(secret_key) = secret_key {
+            builder = builder.secret_key(secret_key);
+        }
         if let Some(issuer) = issuer {
             builder = builder.issuer(issuer);
         }
@@ -122,15 +128,21 @@ impl DevIssuer {
         py.detach(|| drop(served));
     }
 
-    #[pyo3(signature = (kind, seconds=0.0))]
-    fn fault(&self, kind: &str, seconds: f64) -> PyResult<()> {
+    #[pyo3(signature = (kind, seconds=0.0, endpoint=None))]
+    fn fault(&self, kind: &str, seconds: f64, endpoint: Option<&str>) -> PyResult<()> {
         let form = match kind {
             "slow" => json!({ "kind": kind, "milliseconds": (seconds * 1000.0) as u64 }),
+            "too_many_requests" if seconds > 0.0 => {
+                json!({ "kind": kind, "retry_after": seconds.ceil() as u64 })
+            }
             _ => json!({ "kind": kind }),
         };
         let fault: Fault = serde_json::from_value(form)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        self.issuer.set_fault(fault);
+        match endpoint {
+            Some(name) => self.issuer.set_fault_at(endpoint_of(name)?, fault),
+            None => self.issuer.set_fault(fault),
+        }
         Ok(())
     }
 
@@ -138,6 +150,99 @@ impl DevIssuer {
     fn jwks_fetches(&self) -> u64 {
         self.issuer.jwks_fetches()
     }
+
+    fn requests(&self, endpoint: &str) -> PyResult<u64> {
+        Ok(self.issuer.requests(endpoint_of(endpoint)?))
+    }
+
+    fn request_log(&self) -> String {
+        self.issuer.request_log().to_string()
+    }
+
+    #[getter]
+    fn secret_key(&self) -> &str {
+        self.issuer.secret_key()
+    }
+
+    fn machine_secret_key(&self, machine: &str) -> PyResult<String> {
+        self.issuer
+            .machine_secret_key(machine)
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    }
+
+    #[getter]
+    fn client_id(&self) -> &str {
+        &self.issuer.client().client_id
+    }
+
+    #[getter]
+    fn client_secret(&self) -> &str {
+        let secret = &self.issuer.client().client_secret;
+        secret.as_deref().unwrap_or_default()
+    }
+
+    fn register(&self, client: &str) -> PyResult<String> {
+        let client: Client = serde_json::from_str(client)
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let client = self
+            .issuer
+            .register(client)
+            .map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+        Ok(json!(client).to_string())
+    }
+
+    fn verify_opaque(&self, token: &str) -> Option<String> {
+        Some(self.issuer.verify_opaque(token)?.to_string())
+    }
+
+    fn introspect(&self, token: &str) -> String {
+        self.issuer.introspect(token).to_string()
+    }
+
+    #[pyo3(signature = (token=None, *, jti=None, sid=None, sub=None, client_id=None, reason=None))]
+    fn revoke(
+        &self,
+        token: Option<String>,
+        jti: Option<String>,
+        sid: Option<String>,
+        sub: Option<String>,
+        client_id: Option<String>,
+        reason: Option<&str>,
+    ) -> PyResult<usize> {
+        let mut named = [
+            token.map(Revocation::Token),
+            jti.map(Revocation::Jti),
+            sid.map(Revocation::Sid),
+            sub.map(Revocation::Sub),
+            client_id.map(Revocation::ClientId),
+        ]
+        .into_iter()
+        .flatten();
+        match (named.next(), named.next()) {
+            (Some(what), None) => Ok(self.issuer.revoke(&what, reason)),
+            _ => Err(PyTypeError::new_err(
+                "revoke() takes one of token, jti, sid, sub and client_id",
+            )),
+        }
+    }
+
+    fn send_logout(&self, py: Python<'_>, url: &str, spec: &str) -> PyResult<u16> {
+        let mint: Mint =
+            serde_json::from_str(spec).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        // Whoever is told may be Python too, and may ask a Python clock for the time.
+        let sent = py.detach(|| self.issuer.send_logout(url, &mint));
+        sent.map_err(|error| match error {
+            LogoutError::NoAnswer(_) => PyConnectionError::new_err(error.to_string()),
+            _ => PyValueError::new_err(error.to_string()),
+        })
+    }
+}
+
+fn endpoint_of(name: &str) -> PyResult<Endpoint> {
+    Endpoint::from_name(name).ok_or_else(|| {
+        let known = Endpoint::ALL.map(Endpoint::as_str).join(", ");
+        PyValueError::new_err(format!("{name:?} is no endpoint; there are {known}"))
+    })
 }
 
 /// The time a test wants it to be; the machine's own if the test's clock fails, which is told of.
