@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     /// The algorithm to sign with
     #[arg(long, default_value = "RS256", value_parser = algorithm)]
     algorithm: SigningAlgorithm,
+    /// The issuer's secret key, `sk_test_…`; a new one at every start unless this is said
+    #[arg(long, value_name = "KEY")]
+    secret_key: Option<String>,
 }
 
 /// Where `doorward token` looks for the issuer.
@@ -40,8 +43,11 @@ fn algorithm(name: &str) -> Result<SigningAlgorithm, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Failure> {
-    let issuer = DevIssuer::builder()
-        .algorithms(&[arguments.algorithm])
+    let mut builder = DevIssuer::builder().algorithms(&[arguments.algorithm]);
+    if let Some(key) = &arguments.secret_key {
+        builder = builder.secret_key(key);
+    }
+    let issuer = builder
         .build()
         .map_err(|error| Failure::usage(error.to_string()))?;
     let issuer = Arc::new(issuer);
@@ -110,7 +116,13 @@ fn announce(issuer: &DevIssuer, api: Option<&str>, as_json: bool) {
     let (url, key) = (issuer.issuer(), issuer.publishable_key());
     if as_json {
         return output::line(
-            &json!({ "issuer": url, "publishable_key": key, "api": api }).to_string(),
+            &json!({
+                "issuer": url,
+                "publishable_key": key,
+                "secret_key": issuer.secret_key(),
+                "api": api,
+            })
+            .to_string(),
         );
     }
     let row = |name: &str, value: &str| {
@@ -122,6 +134,7 @@ fn announce(issuer: &DevIssuer, api: Option<&str>, as_json: bool) {
     ));
     row("issuer", &format!("{url}   (open it in a browser)"));
     row("publishable key", &key);
+    row("secret key", issuer.secret_key());
     row("keys", &format!("{url}/.well-known/jwks.json"));
     if let Some(api) = api {
         row("sample API", &format!("{api}/me and {api}/public"));

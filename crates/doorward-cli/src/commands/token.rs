@@ -14,19 +14,29 @@ pub(crate) struct Arguments {
     /// Where the local issuer listens
     #[arg(long, default_value_t = format!("http://127.0.0.1:{DEFAULT_PORT}"))]
     url: String,
-    /// What to mint: session, session_v1, oauth, m2m, template or oidc
+    /// What to mint: session, session_v1, oauth, m2m, template, oidc or logout; random text that the issuer has to be
+    /// asked about: api_key, oauth_opaque, m2m_opaque or opaque
     #[arg(long)]
     kind: Option<String>,
     /// The subject
     #[arg(long)]
     sub: Option<String>,
+    /// The session
+    #[arg(long)]
+    sid: Option<String>,
+    /// The OAuth client it is given to
+    #[arg(long)]
+    client_id: Option<String>,
+    /// The name of an API key
+    #[arg(long)]
+    name: Option<String>,
     /// The origin it is made for
     #[arg(long)]
     azp: Option<String>,
     /// The audience
     #[arg(long)]
     aud: Option<String>,
-    /// Seconds until it expires; negative for one that has expired
+    /// Seconds until it expires; negative for one that has expired. An API key does not expire unless this is said
     #[arg(long, allow_negative_numbers = true)]
     ttl: Option<i64>,
     /// The active organization's id
@@ -44,7 +54,7 @@ pub(crate) struct Arguments {
     /// A further claim, name=value; the value is read as JSON if it is JSON; may be repeated
     #[arg(long = "claim", value_name = "NAME=VALUE")]
     claims: Vec<String>,
-    /// What shall be wrong with it: expired, wrong_key, unknown_kid, alg_none, …; an unknown name lists them all
+    /// What shall be wrong with it: expired, revoked, wrong_key, alg_none, …; an unknown name lists them all
     #[arg(long)]
     defect: Option<String>,
 }
@@ -65,6 +75,9 @@ impl Arguments {
         let texts = [
             ("kind", &self.kind),
             ("sub", &self.sub),
+            ("sid", &self.sid),
+            ("client_id", &self.client_id),
+            ("name", &self.name),
             ("azp", &self.azp),
             ("aud", &self.aud),
             ("defect", &self.defect),
