@@ -78,7 +78,8 @@ impl IntoResponse for Answer {
     }
 }
 
-/// The right answer, or what the endpoint's fault makes of it. What the fault changes in the content, `make` changes.
+/// The right answer, or what the endpoint's fault makes of it. What the fault changes in the content, `make` changes; what
+/// is asked of an endpoint that does not answer is not done either.
 pub(crate) async fn answered(
     issuer: &DevIssuer,
     endpoint: Endpoint,
@@ -86,22 +87,44 @@ pub(crate) async fn answered(
     make: impl FnOnce(&Fault) -> Answer,
 ) -> Response {
     let fault = issuer.fault_at(endpoint);
-    struck(&fault, line, make(&fault)).await
-}
-
-async fn struck(fault: &Fault, line: &Line, right: Answer) -> Response {
-    match fault {
-        Fault::None
-        | Fault::Empty
-        | Fault::OneBroken
-        | Fault::Revoked
-        | Fault::Expired
-        | Fault::OtherSubject
-        | Fault::Forged => right.into_response(),
+    if let Some(another) = another(&fault, line) {
+        return another;
+    }
+    let right = make(&fault);
+    match &fault {
         Fault::Slow(time) => {
             tokio::time::sleep((*time).min(MAX_SLOWNESS)).await;
             right.into_response()
         }
+        Fault::ContentType(content_type) => {
+            right.header(CONTENT_TYPE, content_type).into_response()
+        }
+        Fault::Oversize => oversize(right),
+        Fault::Drip => {
+            let mut bytes = right.body.into_bytes();
+            let rest = bytes.split_off(bytes.len().min(DRIPS));
+            let pieces = bytes.into_iter().map(|byte| vec![byte]).chain([rest]);
+            let body = Body::from_stream(Pieces::slowly(pieces.map(Ok)));
+            (right.status, right.headers, body).into_response()
+        }
+        Fault::Cut => {
+            let length = right.body.len();
+            let mut bytes = right.body.into_bytes();
+            bytes.truncate(length / 2);
+            // At a pace, so that the half has left before the connection breaks.
+            let pieces = [Ok(bytes), Err(io::ErrorKind::ConnectionAborted.into())];
+            let body = Body::from_stream(Pieces::slowly(pieces.into_iter()));
+            let mut headers = right.headers;
+            headers.insert(CONTENT_LENGTH, length.into());
+            (right.status, headers, body).into_response()
+        }
+        _ => right.into_response(),
+    }
+}
+
+/// What stands in the place of the right answer.
+fn another(fault: &Fault, line: &Line) -> Option<Response> {
+    Some(match fault {
         Fault::Down => retry_later(
             error(StatusCode::SERVICE_UNAVAILABLE, "down", "down on purpose"),
             1,
@@ -143,10 +166,6 @@ async fn struck(fault: &Fault, line: &Line, right: Answer) -> Response {
         Fault::Null => Answer::json(&Value::Null).into_response(),
         Fault::Array => Answer::json(&json!([])).into_response(),
         Fault::Inactive => Answer::json(&json!({ "active": false })).into_response(),
-        Fault::ContentType(content_type) => {
-            right.header(CONTENT_TYPE, content_type).into_response()
-        }
-        Fault::Oversize => oversize(right),
         Fault::GzipBomb => (
             [
                 (CONTENT_TYPE, "application/json"),
@@ -155,31 +174,14 @@ async fn struck(fault: &Fault, line: &Line, right: Answer) -> Response {
             gzip_bomb(),
         )
             .into_response(),
-        Fault::Drip => {
-            let mut bytes = right.body.into_bytes();
-            let rest = bytes.split_off(bytes.len().min(DRIPS));
-            let pieces = bytes.into_iter().map(|byte| vec![byte]).chain([rest]);
-            let body = Body::from_stream(Pieces::slowly(pieces.map(Ok)));
-            (right.status, right.headers, body).into_response()
-        }
-        Fault::Cut => {
-            let length = right.body.len();
-            let mut bytes = right.body.into_bytes();
-            bytes.truncate(length / 2);
-            // At a pace, so that the half has left before the connection breaks.
-            let pieces = [Ok(bytes), Err(io::ErrorKind::ConnectionAborted.into())];
-            let body = Body::from_stream(Pieces::slowly(pieces.into_iter()));
-            let mut headers = right.headers;
-            headers.insert(CONTENT_LENGTH, length.into());
-            (right.status, headers, body).into_response()
-        }
         Fault::Refuse => {
             line.cut();
             let mut unsent = StatusCode::NO_CONTENT.into_response();
             unsent.extensions_mut().insert(Unsent);
             unsent
         }
-    }
+        _ => return None,
+    })
 }
 
 fn retry_later(mut response: Response, seconds: u32) -> Response {

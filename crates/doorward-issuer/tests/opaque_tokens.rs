@@ -693,6 +693,15 @@ fn a_client_revokes_its_own_tokens() {
         desk.issuer.verify_opaque(&key).is_some(),
         "no access token, not theirs to revoke"
     );
+    let spared = desk.mint(&Mint::kind(Kind::Opaque));
+    desk.fault(&json!({"kind": "down", "endpoint": "revoke"}));
+    assert_eq!(revoke("/oauth/revoke", &spared).status, 503);
+    desk.fault(&json!({"kind": "none"}));
+    assert_eq!(
+        desk.introspect(&spared)["active"],
+        true,
+        "who is down does nothing"
+    );
     assert_eq!(desk.post("/oauth/revoke", "", "token=x").status, 401);
     assert_eq!(desk.post("/oauth/revoke", &desk.basic(), "").status, 400);
 }
