@@ -2,7 +2,8 @@
 //!
 //! A [`DevIssuer`] makes tokens ([`Mint`]) the way Clerk or any OpenID Connect provider would, publishes the keys that
 //! verify them, and can do everything wrong that an issuer or an attacker may do: one [`Defect`] of a token at a time,
-//! one [`Fault`] of the network at a time. Its keys are test keys, good for nothing else.
+//! one [`Fault`] of the network at each [`Endpoint`]. Opaque tokens it remembers, answers for and revokes
+//! ([`Revocation`]). Its keys are test keys, good for nothing else.
 //!
 //! ```
 //! use doorward_issuer::{Defect, DevIssuer, Kind, Mint, SigningAlgorithm};
@@ -20,6 +21,9 @@
 //! assert_eq!(session.split('.').count(), 3);
 //! assert!(access.starts_with("eyJ") && forged.ends_with('.'));
 //! assert_eq!(issuer.jwks()["keys"][0]["alg"], "ES256");
+//!
+//! let key = issuer.mint(&Mint::kind(Kind::ApiKey).scopes(["posts:read"]))?;
+//! assert!(key.starts_with("ak_") && issuer.verify_opaque(&key).is_some());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
