@@ -36,6 +36,7 @@ Defect = Literal[
     "logout_typ",
     "duplicate_claim",
     "junk",
+    "revoked",
 ]
 
 DEFECTS: tuple[Defect, ...] = get_args(Defect)
@@ -147,3 +148,7 @@ class Defects:
     def junk(self, **spec: Unpack[Mint]) -> str:
         """Three parts, none of which is base64url."""
         return self._spoiled("junk", spec)
+
+    def revoked(self, **spec: Unpack[Mint]) -> str:
+        """The issuer revoked it, which only those learn who ask the issuer."""
+        return self._spoiled("revoked", spec)
