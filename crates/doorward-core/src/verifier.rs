@@ -29,6 +29,8 @@ pub struct Verifier {
     pinned_by_keys: Option<IssuerId>,
     /// Each decoder that is in use, once.
     decoders: Vec<Decoder>,
+    /// Whether an issuer of no provider's can be asked about opaque tokens, which have no prefix then.
+    asks_by_shape: bool,
     settings: Settings,
 }
 
@@ -113,12 +115,16 @@ impl Verifier {
         let mut decoders: Vec<Decoder> = issuers.iter().map(|issuer| issuer.decoder).collect();
         decoders.sort_unstable();
         decoders.dedup();
+        let asked =
+            |issuer: &Issuer| issuer.decoder == Decoder::Standard && !issuer.opaque.is_empty();
+        let asks_by_shape = issuers.iter().any(asked);
         Ok(Self {
             issuers,
             by_name,
             templates,
             pinned_by_keys,
             decoders,
+            asks_by_shape,
             settings,
         })
     }
@@ -241,6 +247,7 @@ impl Verifier {
             (dots != 2).then_some((Decoder::Standard, TokenKind::Oauth))
         };
         let prefixed = self.decoders.iter().find_map(by_prefix);
+        let by_shape = || self.asks_by_shape.then(by_shape)?;
         let Some((decoder, kind)) = prefixed.or_else(by_shape) else {
             return Ok(None);
         };
