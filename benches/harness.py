@@ -150,3 +150,7 @@ def show(rows: list[Row]) -> None:
             figures = f"{row['us']:>9.2f} {row['ratio']:>8.2f} {row['over']:>+9.2f}"
         speed = f"  {row['per_second']:,.0f}/s ({row['speed']:.2f})" if "speed" in row else ""
         print(f"{row['name']:<52} {figures}{speed}")
+    disturbed = [row["disturbed"] for row in rows if "disturbed" in row]
+    if disturbed:
+        share = statistics.mean(disturbed)
+        print(f"\nOthers used the machine during {share:.0%} of the slices over HTTP.")
