@@ -60,8 +60,9 @@ def test_a_reader_deletes_nothing(client: TestClient, doorward_headers: dict[str
     assert refused.json() == {"detail": "permission_required"}
 
 
-#: A door for Clerk takes any audience, and one key needs no name; what is no token at all is a 400.
-BAD = sorted({*DEFECTS} - {"no_kid", "wrong_aud", "junk"})
+#: A door for Clerk takes any audience, one key needs no name, and of a revocation only those learn who ask; what is no
+#: token at all is a 400.
+BAD = sorted({*DEFECTS} - {"no_kid", "wrong_aud", "revoked", "junk"})
 
 
 @pytest.mark.parametrize("defect", BAD)
