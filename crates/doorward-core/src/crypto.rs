@@ -4,7 +4,7 @@
 use std::fmt;
 
 use aws_lc_rs::signature::{self as sig, ParsedPublicKey, RsaPublicKeyComponents};
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::{constant_time, digest, hmac};
 
 use crate::algorithm::Algorithm;
 use crate::spelling::{EcCurve, Material};
@@ -94,6 +94,29 @@ impl fmt::Debug for MacKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MacKey")
     }
+}
+
+/// One shared secret of a webhook endpoint (RFC 2104), which may be shorter than a JWS would want it.
+pub(crate) struct HmacSha256(hmac::Key);
+
+impl HmacSha256 {
+    pub(crate) fn new(secret: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    /// The tag over the parts, one after the other.
+    pub(crate) fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in parts {
+            context.update(part);
+        }
+        fixed(context.sign().as_ref())
+    }
+}
+
+/// Whether two tags are the same, in constant time.
+pub(crate) fn equal(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    constant_time::verify_slices_are_equal(one, other).is_ok()
 }
 
 /// SHA-256 of `data`.

@@ -338,7 +338,7 @@ impl From<SpellingError> for KeyError {
 const PRIVATE_KEY: &str = "this is a private key; a verifier needs the public half only. Treat it as compromised and rotate it";
 
 /// RFC 7518 §3.3 and RFC 8017 §3.1 for RSA; RFC 8032 §5.1 for Ed25519. Curve points are checked by the crypto crate.
-fn sound(material: &Material) -> Result<(), String> {
+pub(crate) fn sound(material: &Material) -> Result<(), String> {
     match material {
         Material::Rsa { n, e } => {
             let bits = n.len() * 8 - n.first().map_or(0, |byte| byte.leading_zeros() as usize);

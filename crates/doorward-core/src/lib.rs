@@ -30,6 +30,8 @@ mod spelling;
 mod tenant;
 mod timestamp;
 mod verifier;
+pub mod webhook;
+mod webhook_rejection;
 
 pub use algorithm::{Algorithm, AlgorithmSet};
 pub use challenge::Challenge;
@@ -53,3 +55,6 @@ pub use secret::Secret;
 pub use tenant::{IssuerTemplate, TENANT, Tenants};
 pub use timestamp::Timestamp;
 pub use verifier::{DEFAULT_MAX_TOKEN_BYTES, Outcome, Settings, Verifier};
+pub use webhook::{
+    WebhookHeaders, WebhookMessage, WebhookReason, WebhookRejection, WebhookVerifier,
+};
