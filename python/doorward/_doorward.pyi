@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, final
 
 from typing_extensions import Self, Unpack, disjoint_base
 
-from ._types import Algorithm, Fault, IssuerSettings, Keys, Preset, TokenKind
+from ._types import Algorithm, Endpoint, Fault, IssuerSettings, Keys, Preset, TokenKind
 
 __version__: Final[str]
 
@@ -312,33 +312,22 @@ class DevIssuer:
     def stop(self) -> None: ...
     def fault(
         self,
-        kind: Fault
-        | Literal[
-            "too_many_requests",
-            "cut",
-            "content_type",
-            "not_json",
-            "null",
-            "array",
-            "inactive",
-            "revoked",
-            "expired",
-            "other_subject",
-            "forged",
-        ],
+        kind: Fault,
         seconds: float = 0.0,
-        endpoint: Literal["jwks", "discovery", "verify", "introspect", "userinfo", "revoke"]
-        | None = None,
+        endpoint: Endpoint | None = None,
+        *,
+        status: int | None = None,
+        url: str | None = None,
+        content_type: str | None = None,
     ) -> None:
         """What requests are answered from now on, at one endpoint or at all of them. `seconds` is the delay of `slow`
-        and the `Retry-After` of `too_many_requests`.
+        and the `Retry-After` of `too_many_requests`; `status`, `redirect` and `content_type` take what is called so.
         """
+    def reset(self) -> None:
+        """Forgets what happened: tokens, revocations, clients, machines, requests, counts, faults. Keys and names stay."""
     @property
     def jwks_fetches(self) -> int: ...
-    def requests(
-        self,
-        endpoint: Literal["jwks", "discovery", "verify", "introspect", "userinfo", "revoke"],
-    ) -> int:
+    def requests(self, endpoint: Endpoint) -> int:
         """How often this endpoint was asked over HTTP, faults included."""
     def request_log(self) -> str:
         """The last 256 requests over HTTP as JSON, without any secret."""

@@ -19,19 +19,38 @@ Algorithm = Literal[
     "HS512",
 ]
 TokenKind = Literal["session_token", "oauth_token", "m2m_token", "api_key", "template_token"]
-#: What may happen to a fetch from the local issuer.
+#: What may happen to a request to the local issuer.
 Fault = Literal[
     "none",
     "down",
     "slow",
     "garbage",
+    "status",
     "oversize",
     "gzip_bomb",
+    "redirect",
     "drip",
     "refuse",
     "empty",
     "one_broken",
     "not_found",
+    "too_many_requests",
+    "cut",
+    "content_type",
+    "not_json",
+    "null",
+    "array",
+    "inactive",
+    "revoked",
+    "expired",
+    "other_subject",
+    "forged",
+]
+#: What others ask the local issuer for.
+Endpoint = Literal["jwks", "discovery", "verify", "introspect", "userinfo", "revoke"]
+#: How a client proves to the local issuer who it is (RFC 7591 §2).
+ClientAuthentication = Literal[
+    "client_secret_basic", "client_secret_post", "private_key_jwt", "none"
 ]
 #: JWKS or JWK as a dict or JSON, PEM, base64 DER, the URL of a JWKS where one may be fetched; or a
 #: list of those.

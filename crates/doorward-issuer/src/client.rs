@@ -124,6 +124,13 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
+    /// The one that is there from the start.
+    pub(crate) fn of(client: Client) -> Self {
+        let mut clients = Self::default();
+        clients.register(client);
+        clients
+    }
+
     /// Adds a client, in the place of one with this name.
     pub(crate) fn register(&mut self, client: Client) {
         self.known

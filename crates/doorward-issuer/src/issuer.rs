@@ -285,6 +285,16 @@ impl DevIssuer {
         state.faults.push((endpoint, fault));
     }
 
+    /// Forgets what happened: tokens and revocations, clients and machines that came later, requests and their counts,
+    /// faults. Keys and names stay, so that the next test need not wait for a new key.
+    pub fn reset(&self) {
+        self.set_fault(Fault::None);
+        *self.tokens() = Tokens::default();
+        *lock(&self.clients) = Clients::of(self.client.clone());
+        lock(&self.machines).clear();
+        self.log.reset();
+    }
+
     /// How often keys were fetched over HTTP, faults included.
     pub fn jwks_fetches(&self) -> u64 {
         self.requests(Endpoint::Jwks)
@@ -566,12 +576,11 @@ impl DevIssuerBuilder {
             None => random_text("sk_test_")?,
         };
         let client = Client::with_secret(Mint::CLIENT, random_text("")?);
-        let mut clients = Clients::default();
-        clients.register(client.clone());
         Ok(DevIssuer {
             clock: self.clock,
             max_age: self.max_age,
             secret_key,
+            clients: Mutex::new(Clients::of(client.clone())),
             client,
             state: Mutex::new(State {
                 issuer: self.issuer,
@@ -582,7 +591,6 @@ impl DevIssuerBuilder {
                 faults: Vec::new(),
             }),
             tokens: Mutex::default(),
-            clients: Mutex::new(clients),
             machines: Mutex::default(),
             log: RequestLog::default(),
         })
@@ -732,6 +740,30 @@ mod tests {
         };
         assert_eq!(embedded(&issuer), embedded(&issuer));
         assert!(!issuer.kids().iter().any(|kid| *kid == embedded(&issuer)));
+    }
+
+    #[test]
+    fn what_happened_is_forgotten_and_the_keys_are_not() {
+        let issuer = issuer();
+        let (keys, client) = (issuer.jwks(), issuer.client().client_id.clone());
+        let mint = Mint::kind(Kind::ApiKey).sub("user_ada");
+        let token = issuer.mint(&mint).unwrap();
+        let jwt = issuer
+            .mint(&Mint::kind(Kind::Oidc).sub("user_ada"))
+            .unwrap();
+        issuer.revoke(&Revocation::Sub("user_ada".to_owned()), None);
+        issuer.revoke(&Revocation::Token(jwt.clone()), None);
+        issuer.register(Client::with_secret("other", "s")).unwrap();
+        let secret = issuer.machine_secret_key("mch_a").unwrap();
+        issuer.set_fault_at(Endpoint::Verify, Fault::Down);
+        issuer.reset();
+        assert_eq!(issuer.verify_opaque(&token), None);
+        assert!(issuer.stands_by(&issuer.own_jws(&jwt).unwrap()));
+        assert!(issuer.verify_opaque(&issuer.mint(&mint).unwrap()).is_some());
+        assert_eq!(issuer.client_ids(), [client]);
+        assert_eq!(issuer.machine_of(&secret), None);
+        assert_eq!(issuer.fault_at(Endpoint::Verify), Fault::None);
+        assert_eq!(issuer.jwks(), keys);
     }
 
     #[test]

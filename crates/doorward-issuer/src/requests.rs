@@ -95,7 +95,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Counters for ever, and the last [`MAX_ENTRIES`] requests.
+/// Counters, and the last [`MAX_ENTRIES`] requests.
 #[derive(Default)]
 pub(crate) struct RequestLog {
     counts: [AtomicU64; Endpoint::ALL.len()],
@@ -153,6 +153,14 @@ impl RequestLog {
     /// Forgets the requests, not the counts.
     pub(crate) fn clear(&self) {
         self.entries().kept.clear();
+    }
+
+    /// Forgets the requests and the counts.
+    pub(crate) fn reset(&self) {
+        for count in self.counts.iter().chain([&self.authorized]) {
+            count.store(0, Ordering::Relaxed);
+        }
+        self.clear();
     }
 
     fn arrived(&self, endpoint: Option<Endpoint>, authorized: bool, told: Value) -> u64 {

@@ -139,7 +139,7 @@ fn router(issuer: Arc<DevIssuer>) -> Router {
         .route("/dev/machines", post(machine))
         .route("/dev/fault", post(set_fault))
         .route("/dev/requests", get(requests).delete(forget_requests))
-        .route("/dev/state", get(state))
+        .route("/dev/state", get(state).delete(reset))
         .fallback(async || {
             error(
                 StatusCode::NOT_FOUND,
@@ -407,6 +407,11 @@ async fn requests(State(issuer): Issuer, asked: Result<Query<Which>, QueryReject
         })),
         Err(rejection) => unreadable(&rejection.body_text()),
     }
+}
+
+async fn reset(State(issuer): Issuer) -> Response {
+    issuer.reset();
+    fresh(&json!({}))
 }
 
 async fn forget_requests(State(issuer): Issuer) -> Response {

@@ -707,6 +707,25 @@ fn a_client_revokes_its_own_tokens() {
 }
 
 #[test]
+fn what_happened_is_forgotten_between_tests() {
+    let desk = Desk::new();
+    let mint = Mint::kind(Kind::ApiKey).sub("user_ada");
+    let token = desk.mint(&mint);
+    desk.send("/dev/revoke", &json!({"sub": "user_ada"}));
+    desk.fault(&json!({"kind": "down", "endpoint": "verify"}));
+    let asked = |token: &str| {
+        desk.verify("/api_keys/verify", &json!({ "secret": token }))
+            .status
+    };
+    assert_eq!(asked(&token), 503);
+    assert_eq!(desk.ask("DELETE", "/dev/state", "", "").status, 200);
+    assert_eq!(desk.issuer.requests(Endpoint::Verify), 0);
+    assert_eq!(desk.issuer.request_log(), json!([]));
+    assert_eq!(asked(&token), 404);
+    assert_eq!(asked(&desk.mint(&mint)), 200);
+}
+
+#[test]
 fn the_operator_revokes_whatever_shall_be_gone() {
     let desk = Desk::new();
     let mint = Mint::kind(Kind::Opaque)

@@ -128,15 +128,35 @@ impl DevIssuer {
         py.detach(|| drop(served));
     }
 
-    #[pyo3(signature = (kind, seconds=0.0, endpoint=None))]
-    fn fault(&self, kind: &str, seconds: f64, endpoint: Option<&str>) -> PyResult<()> {
-        let form = match kind {
-            "slow" => json!({ "kind": kind, "milliseconds": (seconds * 1000.0) as u64 }),
+    #[pyo3(signature = (kind, seconds=0.0, endpoint=None, *, status=None, url=None, content_type=None))]
+    fn fault(
+        &self,
+        kind: &str,
+        seconds: f64,
+        endpoint: Option<&str>,
+        status: Option<u16>,
+        url: Option<&str>,
+        content_type: Option<&str>,
+    ) -> PyResult<()> {
+        let mut form = json!({ "kind": kind });
+        match kind {
+            "slow" => form["milliseconds"] = json!((seconds * 1000.0) as u64),
             "too_many_requests" if seconds > 0.0 => {
-                json!({ "kind": kind, "retry_after": seconds.ceil() as u64 })
+                form["retry_after"] = json!(seconds.ceil() as u64);
             }
-            _ => json!({ "kind": kind }),
-        };
+            _ => {}
+        }
+        // What this kind of fault does not take, the form refuses.
+        let given = [
+            ("status", status.map(|status| json!(status))),
+            ("url", url.map(|url| json!(url))),
+            ("content_type", content_type.map(|name| json!(name))),
+        ];
+        for (name, value) in given {
+            if let Some(value) = value {
+                form[name] = value;
+            }
+        }
         let fault: Fault = serde_json::from_value(form)
             .map_err(|error| PyValueError::new_err(error.to_string()))?;
         match endpoint {
@@ -144,6 +164,10 @@ impl DevIssuer {
             None => self.issuer.set_fault(fault),
         }
         Ok(())
+    }
+
+    fn reset(&self) {
+        self.issuer.reset();
     }
 
     #[getter]
