@@ -9,9 +9,11 @@ one does.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import pytest
+
+from ._types import TokenKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,33 +35,44 @@ def doorward_clock() -> Clock:
 
 
 @pytest.fixture
-def doorward_issuer(pytestconfig: pytest.Config, doorward_clock: Clock) -> Iterator[DevIssuer]:
-    """An issuer in this process, without a socket. `doorward_issuer.environment()` are the
-    variables that make an application trust it.
+def doorward_issuer(
+    request: pytest.FixtureRequest, pytestconfig: pytest.Config, doorward_clock: Clock
+) -> Iterator[DevIssuer]:
+    """An issuer in this process, without a socket, unless the marker's `accepts` names a kind of
+    token that it has to be asked about. `doorward_issuer.environment()` are the variables that make
+    an application trust it.
     """
-    with _pool(pytestconfig).lent(doorward_clock, served=False) as issuer:
+    served = bool(_OPAQUE.intersection(_accepted(_node(request)) or ()))
+    with _pool(pytestconfig).lent(doorward_clock, served=served) as issuer:
         yield issuer
 
 
 @pytest.fixture
 def doorward_http_issuer(pytestconfig: pytest.Config, doorward_clock: Clock) -> Iterator[DevIssuer]:
-    """An issuer on a loopback port, whose keys are fetched: `down()`, `slow(2)`, `up()`,
-    `rotate()`, `jwks_fetches`.
+    """An issuer on a loopback port, whose keys are fetched and which is asked about opaque tokens:
+    `down()`, `slow(2)`, `up()`, `rotate()`, `revoke(token)`, `requests("verify")`.
     """
     with _pool(pytestconfig).lent(doorward_clock, served=True) as issuer:
         yield issuer
 
 
 @pytest.fixture
-def doorward_auth(doorward_issuer: DevIssuer, doorward_clock: Clock) -> Authenticator:
-    """An authenticator that trusts `doorward_issuer` and goes by `doorward_clock`."""
+def doorward_auth(
+    request: pytest.FixtureRequest, doorward_issuer: DevIssuer, doorward_clock: Clock
+) -> Authenticator:
+    """An authenticator that trusts `doorward_issuer` and goes by `doorward_clock`. It accepts
+    session tokens, or the kinds that `@pytest.mark.doorward(accepts=[…])` names.
+    """
     # A suite that puts an issuer of its own in the place of ours may have given it a clock.
-    return doorward_issuer.authenticator(clock=doorward_issuer.clock or doorward_clock)
+    clock = doorward_issuer.clock or doorward_clock
+    return doorward_issuer.authenticator(clock=clock, accepts=_accepted(_node(request)))
 
 
 @pytest.fixture
 def doorward_mint(doorward_issuer: DevIssuer) -> Minter:
-    """Signs tokens: `doorward_mint(sub="user_1", role="admin")`, `doorward_mint.expired()`."""
+    """Signs tokens: `doorward_mint(sub="user_1", role="admin")`, `doorward_mint.expired()`. Makes
+    opaque ones too: `doorward_mint(kind="api_key", scopes=["posts:read"])`.
+    """
     return doorward_issuer.mint
 
 
@@ -99,8 +112,9 @@ def doorward_conformance() -> Callable[..., Report]:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "doorward(user=..., org=..., role=..., permissions=[...], ...): who doorward_token, "
-        "doorward_headers and doorward_as_user(client) are; the keywords of doorward_mint, or user",
+        "doorward(user=..., org=..., role=..., permissions=[...], kind=..., ...): who "
+        "doorward_token, doorward_headers and doorward_as_user(client) are; the keywords of "
+        "doorward_mint, or user; and accepts=[...], the kinds of token that doorward_auth takes",
     )
 
 
@@ -109,6 +123,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuses a marker with a mistake in it, even where no fixture reads it."""
     if item.get_closest_marker("doorward") is not None:
         _marked(item)
+        _accepted(item)
 
 
 def _marked(node: pytest.Item) -> Mint:
@@ -121,7 +136,8 @@ def _marked(node: pytest.Item) -> Mint:
             if marker.args:
                 raise TypeError("@pytest.mark.doorward takes keywords: user='user_1', …")
             said = dict(marker.kwargs)
-            check_names(said, {*known_names(), "user"}, "@pytest.mark.doorward")
+            check_names(said, {*known_names(), "user", "accepts"}, "@pytest.mark.doorward")
+            said.pop("accepts", None)
             if "user" in said:
                 if "sub" in said:
                     raise TypeError("@pytest.mark.doorward: user and sub are the same; say one")
@@ -132,6 +148,24 @@ def _marked(node: pytest.Item) -> Mint:
     except TypeError as mistake:
         pytest.fail(str(mistake), pytrace=False)
     return spec
+
+
+def _accepted(node: pytest.Item) -> list[TokenKind] | None:
+    """The kinds of token that the marker closest to a test names, if one does."""
+    for marker in node.iter_markers("doorward"):
+        if "accepts" in marker.kwargs:
+            accepts = marker.kwargs["accepts"]
+            names = [accepts] if isinstance(accepts, str) else list(accepts)
+            unknown = [name for name in names if name not in get_args(TokenKind)]
+            if unknown or not names:
+                found = repr(unknown[0]) if unknown else "none"
+                known = ", ".join(get_args(TokenKind))
+                said = (
+                    f"@pytest.mark.doorward: accepts takes kinds of token ({known}), found {found}"
+                )
+                pytest.fail(said, pytrace=False)
+            return cast("list[TokenKind]", names)
+    return None
 
 
 def _node(request: pytest.FixtureRequest) -> pytest.Item:
@@ -149,4 +183,6 @@ def _pool(config: pytest.Config) -> Pool:
     return config.stash[_POOL]
 
 
+#: Kinds that have a form which only the issuer can read.
+_OPAQUE = frozenset({"api_key", "oauth_token", "m2m_token"})
 _POOL = pytest.StashKey["Pool"]()

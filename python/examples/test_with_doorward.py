@@ -60,8 +60,8 @@ def test_a_reader_deletes_nothing(client: TestClient, doorward_headers: dict[str
     assert refused.json() == {"detail": "permission_required"}
 
 
-#: A door for Clerk takes any audience, one key needs no name, and of a revocation only those learn who ask; what is no
-#: token at all is a 400.
+#: A door for Clerk takes any audience, one key needs no name, and of a revocation only those learn
+#: who ask; what is no token at all is a 400.
 BAD = sorted({*DEFECTS} - {"no_kid", "wrong_aud", "revoked", "junk"})
 
 

@@ -392,6 +392,47 @@ def test_a_marker_says_who_it_is(run: Run) -> None:
     run(tests).assert_outcomes(passed=4)
 
 
+def test_a_marker_says_what_is_accepted(run: Run) -> None:
+    tests = """
+    pytestmark = pytest.mark.doorward(accepts=["session_token", "api_key", "m2m_token"])
+
+    @pytest.mark.doorward(kind="api_key", user="org_1", scopes=["posts:read"])
+    class TestKeys:
+        def test_a_key(self, doorward_auth, doorward_token, doorward_issuer):
+            identity = doorward_auth.verify(doorward_token)
+            assert (identity.kind, identity.organization_id) == ("api_key", "org_1")
+            assert identity.scopes == ("posts:read",)
+            assert doorward_issuer.requests("verify") == 1
+
+        @pytest.mark.doorward(defect="revoked")
+        def test_a_revoked_key(self, client, doorward_headers):
+            assert_challenge(client.get("/me", headers=doorward_headers))
+
+        def test_revoked_later(self, client, doorward_headers, doorward_token, doorward_issuer):
+            assert doorward_issuer.revoke(doorward_token) == 1
+            assert_challenge(client.get("/me", headers=doorward_headers))
+
+        def test_the_next_one(self, client, doorward_as_user, doorward_issuer):
+            assert doorward_issuer.requests("verify") == 0
+            assert doorward_as_user(client).get("/me").text == "org_1"
+
+        @pytest.mark.doorward(accepts="session_token")
+        def test_elsewhere(self, client, doorward_headers, doorward_issuer):
+            refused = client.get("/me", headers=doorward_headers)
+            assert refused.json() == {"detail": "token_kind_not_accepted"}
+            with pytest.raises(RuntimeError):
+                doorward_issuer.api_url
+
+    def test_machines_and_people(client, doorward_mint, doorward_headers):
+        machine = doorward_mint.headers(kind="m2m_opaque", sub="mch_1")
+        assert client.get("/me", headers=machine).text == "mch_1"
+        assert client.get("/me", headers=doorward_headers).text.startswith("user_")
+        unknown = doorward_mint.headers(kind="oauth_opaque")
+        assert client.get("/me", headers=unknown).json() == {"detail": "token_kind_not_accepted"}
+    """
+    run(tests).assert_outcomes(passed=6)
+
+
 def test_no_marker_is_a_plain_session(run: Run) -> None:
     tests = """
     def test_one(client, doorward_headers):
@@ -417,6 +458,12 @@ def test_the_marker_is_registered(run: Run) -> None:
         ("'ada'", "@pytest.mark.doorward takes keywords: user='user_1', …"),
         ("user='ada', sub='bob'", "@pytest.mark.doorward: user and sub are the same; say one"),
         ("scopes=['a']", "mint(): a token of kind 'session' carries no scopes; *"),
+        ("kind='api_key', role='a'", "mint(): a token of kind 'api_key' carries no role; *"),
+        (
+            "accepts='apikey'",
+            "@pytest.mark.doorward: accepts takes kinds of token (*, api_key, *), found 'apikey'",
+        ),
+        ("accepts=[]", "@pytest.mark.doorward: accepts takes kinds of token (*), found none"),
     ],
 )
 @pytest.mark.parametrize("parameters", ["", "doorward_token"])

@@ -7,14 +7,18 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
 from doorward import ANY, Authenticator, Reason, Rejection
+from doorward._doorward import inspect
 from doorward.testing import Clock, DevIssuer
 from doorward.testing.pool import Pool
 
@@ -101,6 +105,8 @@ ELSEWHERE = {
     "CLERK_PUBLISHABLE_KEY": "pk_test_Y2xlcmsuZXhhbXBsZS5jb20k",
     "CLERK_JWT_KEY": DevIssuer(algorithms=["ES256"]).public_pem(),
     "CLERK_SECRET_KEY": "sk_test_elsewhere",
+    "CLERK_MACHINE_SECRET_KEY": "ak_elsewhere",
+    "CLERK_API_URL": "https://elsewhere.example",
     "CLERK_AUTHORIZED_PARTIES": "https://elsewhere.example",
     "DOORWARD_AUTHORIZED_PARTIES": "https://elsewhere.example",
     "DOORWARD_ISSUER": "https://elsewhere.example",
@@ -292,6 +298,219 @@ def test_no_time_to_wait(served: DevIssuer, seconds: float) -> None:
         served.slow(seconds)
 
 
+# Opaque tokens.
+
+
+@pytest.mark.parametrize(
+    ("kind", "accepts", "sub"),
+    [
+        ("api_key", "api_key", "org_1"),
+        ("oauth_opaque", "oauth_token", "user_1"),
+        ("m2m_opaque", "m2m_token", "mch_1"),
+    ],
+)
+def test_it_is_asked_about_opaque_tokens(
+    served: DevIssuer, kind: Any, accepts: Any, sub: str
+) -> None:
+    auth = served.authenticator(accepts=["session_token", accepts])
+    identity = auth.verify(served.mint(kind=kind, sub=sub, scopes=["posts:read"]))
+    assert (identity.kind, identity.subject) == (accepts, sub)
+    assert identity.scopes == ("posts:read",)
+    assert served.requests("verify") == 1
+    assert reason(auth, served.mint.revoked(kind=kind)) is Reason.TOKEN_INVALID
+    assert reason(auth, served.mint(sub="ada")) is None
+    from_env = {**served.environment(), "DOORWARD_ACCEPTS": accepts}
+    assert reason(Authenticator.from_env(from_env), served.mint(kind=kind)) is None
+
+
+def test_of_an_issuer_that_is_not_started_nobody_asks() -> None:
+    issuer = DevIssuer()
+    for ask in (
+        lambda: issuer.authenticator(accepts="api_key"),
+        lambda: issuer.authenticator(audience=AUDIENCE, introspection=True),
+        lambda: issuer.environment(audience=AUDIENCE, introspection=True),
+        lambda: issuer.api_url,
+    ):
+        with pytest.raises(RuntimeError, match=r"start\(\) it, or take the fixture doorward_http"):
+            ask()
+    # The secrets of the machine the tests run on must not be sent anywhere in its place.
+    for name in ("CLERK_SECRET_KEY", "CLERK_MACHINE_SECRET_KEY", "CLERK_API_URL"):
+        assert issuer.environment()[name] == ""
+
+
+def test_introspection(served: DevIssuer) -> None:
+    settings: Any = {"audience": AUDIENCE, "introspection": True}
+    token = served.mint(kind="opaque", sub="ada", aud=AUDIENCE, scopes=["a", "b"])
+    environment = {**served.environment(**settings), "DOORWARD_ACCEPTS": "oauth_token"}
+    for auth in (
+        served.authenticator(**settings, accepts="oauth_token"),
+        Authenticator.from_env(environment),
+    ):
+        identity = auth.verify(token)
+        assert (identity.subject, identity.scopes) == ("ada", ("a", "b"))
+        assert identity.client_id == served.client_id
+        assert reason(auth, served.mint.revoked(kind="opaque", aud=AUDIENCE)) is not None
+        assert reason(auth, served.mint(kind="opaque", aud="b")) is Reason.AUDIENCE_MISMATCH
+    for ask in (served.authenticator, served.environment):
+        with pytest.raises(TypeError, match="introspection takes an audience"):
+            ask(introspection=True)
+
+
+def test_revocation(served: DevIssuer) -> None:
+    auth = served.authenticator(accepts="api_key")
+    good, leaked = served.mint(kind="api_key"), served.mint(kind="api_key", sub="user_eve")
+    assert served.revoke(leaked, reason="leaked") == 1
+    assert served.verify_opaque(leaked) is None
+    assert reason(auth, leaked) is Reason.TOKEN_INVALID
+    assert reason(auth, good) is None
+    assert served.revoke(sub="user_nobody") == 0
+    jwt = served.mint(kind="oauth")
+    assert served.introspect(jwt)["active"] is True
+    assert served.revoke(jwt) == 1
+    assert served.introspect(jwt) == {"active": False}
+    with pytest.raises(TypeError, match="one of token, jti, sid, sub and client_id"):
+        served.revoke()
+    with pytest.raises(TypeError, match="one of token, jti, sid, sub and client_id"):
+        served.revoke(sub="a", sid="b")
+
+
+def test_what_it_says_of_a_token(served: DevIssuer) -> None:
+    token = served.mint(kind="api_key", sub="org_1", name="ci", claims={"team": "blue"}, ttl=60)
+    told = served.verify_opaque(token)
+    assert told is not None
+    assert (told["subject"], told["name"], told["claims"]) == ("org_1", "ci", {"team": "blue"})
+    assert told["expiration"] == told["created_at"] + 60_000
+    assert served.introspect(token) == {"active": False}
+    assert served.requests("verify") == served.requests("introspect") == 0
+
+
+def test_a_machine_reads_what_is_for_it(served: DevIssuer) -> None:
+    secret = served.machine_secret_key("mch_b")
+    auth = served.authenticator(accepts="m2m_token", machine_secret_key=secret)
+    assert reason(auth, served.mint(kind="m2m_opaque", scopes=["mch_b"])) is None
+    other = served.mint(kind="m2m_opaque", scopes=["mch_c"])
+    assert reason(auth, other) is Reason.TOKEN_INVALID
+    assert reason(served.authenticator(accepts="m2m_token"), other) is None
+
+
+def test_clients(served: DevIssuer) -> None:
+    brought = served.register_client("mine", "secret of mine")
+    assert brought == {"client_id": "mine", "client_secret": "secret of mine"}
+    assert len(served.register_client("yours")["client_secret"]) > 40
+    nobody = served.register_client("", token_endpoint_auth_method="none")
+    assert "client_secret" not in nobody
+    with pytest.raises(ValueError, match="unknown variant"):
+        served.register_client("x", token_endpoint_auth_method="tls")  # type: ignore[arg-type]
+    token = served.mint(kind="opaque")
+    for client, secret in (("mine", "secret of mine"), ("nobody", None), ("mine", "wrong")):
+        settings = {
+            "issuer": served.issuer,
+            "audience": ANY,
+            "accepts": "oauth_token",
+            "jwks_url": served.jwks_url,
+            "introspection_url": f"{served.api_url}/oauth/introspect",
+            "introspection_client_id": client,
+            "introspection_client_secret": secret,
+            "introspection_auth": "none" if secret is None else "client_secret_basic",
+        }
+        given = {name: value for name, value in settings.items() if value is not None}
+        auth = Authenticator.from_config(given, clock=served.clock)
+        wanted = Reason.VERIFICATION_UNAVAILABLE if secret == "wrong" else None
+        assert reason(auth, token) is wanted
+
+
+def test_a_fault_at_one_endpoint(served: DevIssuer) -> None:
+    auth = served.authenticator(accepts=["session_token", "api_key"])
+    token = served.mint(kind="api_key")
+    served.fault("status", endpoint="verify", status=500)
+    assert reason(auth, token) is Reason.VERIFICATION_UNAVAILABLE
+    assert reason(auth, served.mint()) is None
+    served.fault("revoked", endpoint="verify")
+    assert reason(served.authenticator(accepts="api_key"), token) is Reason.TOKEN_REVOKED
+    served.up()
+    assert reason(served.authenticator(accepts="api_key"), token) is None
+    statuses = [one["status"] for one in served.request_log() if one["endpoint"] == "verify"]
+    assert statuses[0] == 500
+    assert statuses[-2:] == [200, 200]
+    assert token not in str(served.request_log())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"kind": "status"}, "missing field `status`"),
+        ({"kind": "down", "status": 500}, "unknown field `status`"),
+        ({"kind": "redirect"}, "missing field `url`"),
+        ({"kind": "null", "endpoint": "verfy"}, "no endpoint; there are jwks, discovery, verify"),
+    ],
+)
+def test_a_fault_with_a_mistake_in_it(served: DevIssuer, arguments: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        served.fault(**arguments)
+    assert reason(served.authenticator(), served.mint()) is None
+
+
+def test_back_channel_logout(served: DevIssuer) -> None:
+    heard: list[bytes] = []
+
+    class Application(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204 if self.path == "/logout" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Application) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}"
+            assert served.send_logout(f"{url}/logout", sub="ada", sid="sess_1") == 204
+            assert served.send_logout(f"{url}/elsewhere", sub="ada", defect="expired") == 404
+        finally:
+            server.shutdown()
+            thread.join()
+    ((name, token),) = parse_qsl(heard[0].decode())
+    assert name == "logout_token"
+    told = inspect(token)
+    assert told["header"]["typ"] == "logout+jwt"
+    assert (told["claims"]["sub"], told["claims"]["sid"]) == ("ada", "sess_1")
+    assert told["claims"]["aud"] == served.client_id
+    with pytest.raises(ConnectionError):
+        served.send_logout(f"{url}/logout", sub="ada")
+    with pytest.raises(ValueError, match="http URL of this machine"):
+        served.send_logout("https://elsewhere.example/logout", sub="ada")
+    with pytest.raises(TypeError, match="sends tokens of kind 'logout', not 'session'"):
+        served.send_logout(url, kind="session")
+    with pytest.raises(TypeError, match="carries no role"):
+        served.send_logout(url, role="admin")
+
+
+def test_a_logout_token_opens_no_door(issuer: DevIssuer) -> None:
+    token = issuer.mint(kind="logout", sub="ada")
+    everything: Any = ["session_token", "oauth_token", "m2m_token", "template_token"]
+    assert reason(issuer.authenticator(accepts=everything), token) is not None
+
+
+def test_reset(served: DevIssuer) -> None:
+    auth = served.authenticator(accepts="api_key")
+    keys, token = served.jwks(), served.mint(kind="api_key", sub="user_1")
+    served.revoke(sub="user_1")
+    served.register_client("mine")
+    served.fault("null", endpoint="verify")
+    assert reason(auth, token) is Reason.VERIFICATION_UNAVAILABLE
+    assert served.requests("verify") == 1
+    served.reset()
+    assert served.requests("verify") == served.jwks_fetches == 0
+    assert served.request_log() == []
+    assert served.verify_opaque(token) is None
+    fresh = served.mint(kind="api_key", sub="user_1")
+    assert reason(served.authenticator(accepts="api_key"), fresh) is None
+    assert served.jwks() == keys
+
+
 # Lent to one test after another.
 
 
@@ -317,6 +536,33 @@ def test_keys_are_kept_and_nothing_else(pool: Pool, served: bool) -> None:
         assert claims_time(second) == late.now
         assert second.jwks_fetches == 0
         assert reason(second.authenticator(), second.mint()) is None
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_what_one_test_did_the_next_does_not_see(pool: Pool, served: bool) -> None:
+    """The clock may well be earlier in the next test, or stand at the same second."""
+    clock = Clock()
+    with pool.lent(clock, served=served) as first:
+        token = first.mint(kind="api_key", sub="user_1")
+        secrets = first.secret_key, first.machine_secret_key("mch_1")
+        first.revoke(sub="user_1")
+        first.revoke(sid="sess_1")
+        first.register_client(first.client_id, "another secret")
+        first.fault("down", endpoint="verify")
+        if served:
+            first.authenticator().refresh()
+    clock.advance(-60)
+    with pool.lent(clock, served=served) as second:
+        assert second.secret_key == secrets[0]
+        assert second.machine_secret_key("mch_1") != secrets[1]
+        assert second.verify_opaque(token) is None
+        assert second.verify_opaque(second.mint(kind="api_key", sub="user_1"))
+        assert second.introspect(second.mint(kind="oidc", sub="user_1", sid="sess_1"))["active"]
+        assert second.requests("jwks") == second.requests("verify") == 0
+        assert second.request_log() == []
+        if served:
+            auth = second.authenticator(accepts="api_key")
+            assert reason(auth, second.mint(kind="api_key")) is None
 
 
 @pytest.mark.parametrize("change", ["rotate", "rotate_overlapping", "stop"])
@@ -364,6 +610,4 @@ def test_a_test_that_fails_gives_its_issuer_back(pool: Pool) -> None:
 
 
 def claims_time(issuer: DevIssuer) -> Any:
-    from doorward._doorward import inspect
-
     return inspect(issuer.mint())["claims"]["iat"]

@@ -74,12 +74,23 @@ def test_headers(mint: Minter) -> None:
         (
             {"scopes": ["a"]},
             "mint(): a token of kind 'session' carries no scopes; "
-            "those of kind 'oauth', 'm2m', 'oidc' do",
+            "those of kind 'oauth', 'm2m', 'oidc', 'oauth_opaque', 'm2m_opaque', 'api_key', "
+            "'opaque' do",
         ),
         (
             {"kind": "oidc", "role": "admin"},
             "mint(): a token of kind 'oidc' carries no role; "
             "those of kind 'session', 'session_v1' do",
+        ),
+        (
+            {"kind": "m2m_opaque", "name": "ci"},
+            "mint(): a token of kind 'm2m_opaque' carries no name; those of kind 'api_key' do",
+        ),
+        (
+            {"kind": "api_key", "defect": "wrong_aud"},
+            "mint(): a token of kind 'api_key' carries no aud; those of kind 'session', "
+            "'session_v1', 'oauth', 'm2m', 'template', 'oidc', 'logout', 'oauth_opaque', "
+            "'opaque' do",
         ),
         (
             {"org": {"role": "admin"}, "role": "member"},
@@ -100,6 +111,10 @@ def test_the_engine_refuses_values(mint: Minter) -> None:
         mint(permissions=["posts:read"])
     with pytest.raises(ValueError, match="unknown variant `sesion`"):
         mint(kind="sesion")  # type: ignore[typeddict-item]
+    with pytest.raises(ValueError, match="goes with the defect `revoked`"):
+        mint(kind="api_key", revocation_reason="leaked")
+    with pytest.raises(ValueError, match="alg_none"):
+        mint.alg_none(kind="api_key")
 
 
 SAMPLES: dict[str, Any] = {
@@ -123,11 +138,14 @@ SAMPLES: dict[str, Any] = {
     "claims": {"email": "ada@example.com"},
     "header": {"typ": "x"},
     "without": ["jti"],
+    "alg": "RS256",
+    "prefix": "m2m_",
+    "name": "ci",
 }
 
 
 def test_there_is_a_sample_of_everything() -> None:
-    assert set(SAMPLES) == set(Mint.__optional_keys__) - {"kind", "alg", "defect"}
+    assert set(SAMPLES) == set(Mint.__optional_keys__) - {"kind", "defect", "revocation_reason"}
 
 
 @pytest.mark.parametrize(("kind", "name"), list(product(KINDS, SAMPLES)))
@@ -136,22 +154,32 @@ def test_nothing_that_is_asked_for_goes_unsaid(issuer: DevIssuer, kind: Any, nam
     compared with what the engine does.
     """
     said = SAMPLES[name]
+    plain = face(issuer, issuer.mint(kind=kind))
     if kind in _CARRIERS.get(name, KINDS):
-        changed = inspect(issuer.mint(**{"kind": kind, name: said}))
-        plain = inspect(issuer.mint(kind=kind))
-        for one in (changed, plain):
-            if name != "without":
-                one["claims"].pop("jti")
-        assert changed != plain
+        # The algorithm of the only key is that of every token.
+        assert (face(issuer, issuer.mint(**{"kind": kind, name: said})) == plain) is (name == "alg")
+        return
+    with pytest.raises(TypeError, match=f"carries no {name}"):
+        issuer.mint(**{"kind": kind, name: said})
+    spec = {"org": {"id": "org_1"}} if name in ("org", "role", "permissions") else {name: said}
+    try:
+        unsaid = raw(issuer, {"kind": kind, **spec})
+    except ValueError as refused:
+        # The engine may refuse it as well.
+        assert f"has no {name}" in str(refused)  # noqa: PT017
     else:
-        spec = {"org": {"id": "org_1"}} if name in ("org", "role", "permissions") else {name: said}
-        unsaid = inspect(raw(issuer, {"kind": kind, **spec}))["claims"]
-        plain = inspect(issuer.mint(kind=kind))["claims"]
-        for one in (unsaid, plain):
-            one.pop("jti")
-        assert unsaid == plain
-        with pytest.raises(TypeError, match=f"carries no {name}"):
-            issuer.mint(**{"kind": kind, name: said})
+        assert face(issuer, unsaid) == plain
+
+
+def face(issuer: DevIssuer, token: str) -> Any:
+    """All that a token shows to those who may ask, but for what is random."""
+    opaque = token.count(".") != 2
+    shown: Any = issuer.introspect(token) if opaque else inspect(token)
+    answer = issuer.verify_opaque(token) or {}
+    for one, member in ((shown, "jti"), (shown.get("claims", {}), "jti"), (answer, "id")):
+        if one.get(member):
+            one[member] = "random"
+    return shown, answer, token[:-43] if opaque else None
 
 
 def raw(issuer: DevIssuer, spec: dict[str, Any]) -> str:
@@ -159,6 +187,17 @@ def raw(issuer: DevIssuer, spec: dict[str, Any]) -> str:
     import json
 
     return issuer.mint._sign(json.dumps(spec))
+
+
+@pytest.mark.parametrize(
+    ("kind", "prefix"),
+    [("api_key", "ak_"), ("oauth_opaque", "oat_"), ("m2m_opaque", "mt_"), ("opaque", "")],
+)
+def test_opaque_tokens_are_random(mint: Minter, kind: Any, prefix: str) -> None:
+    one, other = mint(kind=kind), mint(kind=kind)
+    assert one != other
+    assert one.startswith(prefix)
+    assert len(one) == len(prefix) + 43
 
 
 def test_the_payload_is_really_signed(issuer: DevIssuer) -> None:

@@ -1,6 +1,7 @@
 """What type checkers must say about `doorward.testing`. Checked, never run."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -45,10 +46,35 @@ def issuer(clock: Clock) -> None:
         served.slow(0.5)
     DevIssuer(algorithms=["RS265"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     one.authenticator(acepts="oauth_token")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    one.fault("null", endpoint="verify")
+    one.fault("status", status=500)
+    one.fault("null", endpoint="verfy")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     one.fault("dwon")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     clock.advance(timedelta(minutes=1))
     assert_type(clock.now, float)
     clock.now = 5  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def opaque(one: DevIssuer) -> None:
+    assert_type(one.mint(kind="api_key", name="ci", scopes=["posts:read"]), str)
+    assert_type(one.mint(kind="m2m_opaque", prefix="m2m_"), str)
+    assert_type(one.mint.revoked(kind="oauth_opaque", revocation_reason="leaked"), str)
+    assert_type(one.authenticator(accepts=["api_key", "m2m_token"]), Authenticator)
+    assert_type(one.verify_opaque("ak_1"), dict[str, Any] | None)
+    assert_type(one.introspect("oat_1"), dict[str, Any])
+    assert_type(one.revoke("ak_1", reason="leaked"), int)
+    assert_type(one.revoke(sub="ada"), int)
+    assert_type(one.requests("verify"), int)
+    assert_type(one.request_log(), list[dict[str, Any]])
+    assert_type(one.register_client("c", token_endpoint_auth_method="none"), dict[str, Any])
+    assert_type(one.send_logout("http://127.0.0.1:3000/logout", sub="ada", sid="s"), int)
+    assert_type(one.machine_secret_key("mch_1"), str)
+    one.reset()
+    one.requests("keys")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    one.mint(kind="apikey")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    one.authenticator(accepts="apikey")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    one.register_client("c", token_endpoint_auth_method="tls")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    one.send_logout("http://127.0.0.1:3000", user="ada")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 def mint(doorward_mint: Minter) -> None:

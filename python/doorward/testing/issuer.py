@@ -1,4 +1,4 @@
-"""A local issuer for tests: real tokens with real signatures, no network, no account.
+"""A local issuer for tests: real tokens, and real signatures or answers, no network, no account.
 
     with DevIssuer() as issuer:
         auth = Authenticator([Issuer(issuer=issuer.issuer, keys=issuer.jwks(), audience=ANY)])
@@ -9,23 +9,26 @@ Its keys are made when it is made and are good for nothing else.
 
 from __future__ import annotations
 
+import json
 from math import isfinite
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from doorward._authenticator import Authenticator
 from doorward._doorward import DevIssuer as _Engine
 from doorward._doorward import Issuer
 
-from .mint import Minter
+from .mint import Minter, specification
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from doorward._doorward import Any_
-    from doorward._types import Algorithm, Fault, TokenKind
+    from doorward._types import Algorithm, ClientAuthentication, Endpoint, Fault, TokenKind
+
+    from .mint import Mint
 
 __all__ = ["PARTY", "DevIssuer"]
 
@@ -37,7 +40,8 @@ class DevIssuer:
     """The issuer behind `doorward dev`, in this process. `with` starts and stops its server.
 
     `clock` is a callable returning seconds since the epoch; give the same one to the authenticator
-    under test, if `authenticator()` does not make it.
+    under test, if `authenticator()` does not make it. `secret_key` is the `sk_test_…` of the
+    instance; a random one unless given.
     """
 
     #: Signs tokens: `issuer.mint(sub="user_1")`, `issuer.mint.expired()`.
@@ -49,8 +53,10 @@ class DevIssuer:
         issuer: str | None = None,
         algorithms: Sequence[Algorithm] = ("RS256",),
         clock: Callable[[], float] | None = None,
+        secret_key: str | None = None,
     ) -> None:
-        self._use(_Engine(issuer=issuer, algorithms=algorithms, clock=clock), clock, None)
+        engine = _Engine(issuer=issuer, algorithms=algorithms, clock=clock, secret_key=secret_key)
+        self._use(engine, clock, None)
 
     def _use(self, engine: _Engine, clock: Callable[[], float] | None, url: str | None) -> None:
         self._engine = engine
@@ -76,9 +82,37 @@ class DevIssuer:
         return f"{self._url}/.well-known/jwks.json"
 
     @property
+    def api_url(self) -> str:
+        """Where it is asked about opaque tokens while it is started: Clerk's Backend API, as far as
+        a door needs it.
+        """
+        return self._served("api_url")
+
+    @property
     def publishable_key(self) -> str:
         """A Clerk publishable key that leads to this issuer."""
         return self._engine.publishable_key
+
+    @property
+    def secret_key(self) -> str:
+        """The instance's `sk_test_…`: whoever has it may verify every opaque token of Clerk's."""
+        return self._engine.secret_key
+
+    def machine_secret_key(self, machine: str) -> str:
+        """A machine's `ak_…`: whoever has it may verify the machine tokens whose scopes name the
+        machine (`mch_…`).
+        """
+        return self._engine.machine_secret_key(machine)
+
+    @property
+    def client_id(self) -> str:
+        """The client that may introspect from the start."""
+        return self._engine.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """Its secret."""
+        return self._engine.client_secret
 
     def jwks(self) -> str:
         """The key set as JSON."""
@@ -100,6 +134,8 @@ class DevIssuer:
         audience: str | Sequence[str] | Any_ | None = None,
         authorized_parties: str | Sequence[str] | None = None,
         accepts: TokenKind | Sequence[TokenKind] | None = None,
+        introspection: bool = False,
+        machine_secret_key: str | None = None,
         allow_pending: bool = False,
         leeway: float = 5.0,
         clock: Callable[[], float] | None = None,
@@ -113,15 +149,28 @@ class DevIssuer:
         ones are. With an `audience` it is the one for any other issuer; mint for it with
         `kind="oidc"` and that `aud`. It fetches the keys of an issuer that is started; of one that
         is not, it is given them.
+
+        An issuer that is started is also asked about opaque tokens, as far as `accepts` names their
+        kinds: with the secret key (about machine tokens with `machine_secret_key`, if given), or,
+        where there is an `audience` and `introspection` is wanted, by RFC 7662.
         """
         started = self._url is not None
         clock = self._clock if clock is None else clock
+        if introspection and audience is None:
+            raise TypeError(
+                "introspection takes an audience: Clerk's tokens are asked about elsewhere"
+            )
+        if not started and (introspection or "api_key" in _names(accepts)):
+            raise RuntimeError(_NOBODY_TO_ASK)
         if audience is None:
             return Authenticator.clerk(
                 publishable_key=self.publishable_key,
                 issuer=self.issuer,
                 jwt_key=None if started else self.jwks(),
                 jwks_url=self.jwks_url if started else None,
+                secret_key=self.secret_key if started else None,
+                machine_secret_key=machine_secret_key,
+                api_url=self._url,
                 authorized_parties=PARTY if authorized_parties is None else authorized_parties,
                 accepts=accepts,
                 allow_pending=allow_pending,
@@ -131,6 +180,22 @@ class DevIssuer:
                 explain=explain,
                 problem_details=problem_details,
             )
+        if introspection:
+            settings: dict[str, Any] = {
+                "issuer": self.issuer,
+                "audience": audience,
+                "jwks_url": self.jwks_url,
+                **self._introspected(),
+                "authorized_parties": authorized_parties,
+                "accepts": accepts,
+                "allow_pending": allow_pending,
+                "leeway": leeway,
+                "cookies": cookies,
+                "explain": explain,
+                "problem_details": problem_details,
+            }
+            given = {name: value for name, value in settings.items() if value is not None}
+            return Authenticator.from_config(given, clock=clock)
         trusted = Issuer(
             issuer=self.issuer,
             audience=audience,
@@ -148,11 +213,19 @@ class DevIssuer:
             problem_details=problem_details,
         )
 
+    def _introspected(self) -> dict[str, str]:
+        return {
+            "introspection_url": f"{self._served('introspection')}/oauth/introspect",
+            "introspection_client_id": self.client_id,
+            "introspection_client_secret": self.client_secret,
+        }
+
     def environment(
         self,
         *,
         audience: str | Sequence[str] | None = None,
         authorized_parties: str | Sequence[str] | None = None,
+        introspection: bool = False,
     ) -> dict[str, str]:
         """The variables by which `Authenticator.from_env` comes to trust this issuer and no other,
         as `authenticator` with the same arguments does.
@@ -160,6 +233,10 @@ class DevIssuer:
         Some are empty: they take the place of variables that would lead to another issuer, such as
         those of the machine the tests run on.
         """
+        if introspection and audience is None:
+            raise TypeError(
+                "introspection takes an audience: Clerk's tokens are asked about elsewhere"
+            )
         started = self._url is not None
         variables = dict.fromkeys(_ELSEWHERE, "")
         if audience is None:
@@ -167,11 +244,16 @@ class DevIssuer:
             variables["DOORWARD_PRESET"] = "clerk"
             variables["CLERK_PUBLISHABLE_KEY"] = self.publishable_key
             variables["CLERK_JWT_KEY"] = "" if started else self.public_pem()
+            if self._url is not None:
+                variables["CLERK_SECRET_KEY"] = self.secret_key
+                variables["CLERK_API_URL"] = self._url
         else:
-            variables["CLERK_SECRET_KEY"] = ""
             variables["DOORWARD_ISSUER"] = self.issuer
             variables["DOORWARD_AUDIENCE"] = _joined(audience)
             variables["DOORWARD_KEYS"] = "" if started else self.jwks()
+            if introspection:
+                for name, value in self._introspected().items():
+                    variables[f"DOORWARD_{name.upper()}"] = value
         if started:
             variables["DOORWARD_JWKS_URL"] = self.jwks_url
         if authorized_parties is not None:
@@ -210,9 +292,105 @@ class DevIssuer:
         """From now on, all is well again."""
         self._engine.fault("none")
 
-    def fault(self, kind: Fault, seconds: float = 0.0) -> None:
-        """Makes the key endpoint misbehave from now on; `seconds` is the delay of `slow`."""
-        self._engine.fault(kind, seconds)
+    def fault(
+        self,
+        kind: Fault,
+        seconds: float = 0.0,
+        endpoint: Endpoint | None = None,
+        *,
+        status: int | None = None,
+        url: str | None = None,
+        content_type: str | None = None,
+    ) -> None:
+        """Makes one endpoint or all of them misbehave from now on.
+
+        `seconds` is the delay of `slow` and the `Retry-After` of `too_many_requests`; the kind
+        `status` takes a `status`, `redirect` a `url`, and `content_type` may take one.
+        """
+        self._engine.fault(
+            kind, seconds, endpoint, status=status, url=url, content_type=content_type
+        )
+
+    def requests(self, endpoint: Endpoint) -> int:
+        """How often this endpoint was asked over HTTP so far."""
+        return self._engine.requests(endpoint)
+
+    def request_log(self) -> list[dict[str, Any]]:
+        """The last 256 requests over HTTP, without any secret: method, path, names of the members
+        of the body, headers of interest, status.
+        """
+        return cast("list[dict[str, Any]]", json.loads(self._engine.request_log()))
+
+    def reset(self) -> None:
+        """Forgets what happened: tokens, revocations, clients, machines, requests and their counts,
+        faults. Keys and names stay.
+        """
+        self._engine.reset()
+
+    # What it knows of tokens.
+
+    def revoke(
+        self,
+        token: str | None = None,
+        *,
+        jti: str | None = None,
+        sid: str | None = None,
+        sub: str | None = None,
+        client_id: str | None = None,
+        reason: str | None = None,
+    ) -> int:
+        """Revokes one token, session, subject or client, and says how many tokens that struck which
+        the issuer knows. Whoever verifies JWTs without asking does not hear of it.
+
+        A `jti` or `sid` is gone for good, tokens issued later included; of a `sub` or `client_id`,
+        what was issued so far.
+        """
+        return self._engine.revoke(
+            token, jti=jti, sid=sid, sub=sub, client_id=client_id, reason=reason
+        )
+
+    def verify_opaque(self, token: str) -> dict[str, Any] | None:
+        """What Clerk's verify endpoint for this kind answers; None if it would answer 404."""
+        told = self._engine.verify_opaque(token)
+        return None if told is None else cast("dict[str, Any]", json.loads(told))
+
+    def introspect(self, token: str) -> dict[str, Any]:
+        """What introspection (RFC 7662) answers."""
+        return cast("dict[str, Any]", json.loads(self._engine.introspect(token)))
+
+    def register_client(
+        self,
+        client_id: str,
+        client_secret: str | None = None,
+        *,
+        token_endpoint_auth_method: ClientAuthentication | None = None,
+        jwks: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Registers a client that may introspect, and revoke its tokens; returns it in the words of
+        RFC 7591, with the secret it was given if it needs one and brought none.
+        """
+        client = {
+            "client_id": client_id,
+            "client_secret": client_secret,
+            "token_endpoint_auth_method": token_endpoint_auth_method,
+            "jwks": jwks,
+        }
+        told = self._engine.register(json.dumps(client))
+        return cast("dict[str, Any]", json.loads(told))
+
+    def send_logout(self, url: str, **spec: Unpack[Mint]) -> int:
+        """Posts a logout token to an application on this machine (OpenID Connect Back-Channel
+        Logout 1.0 §2.5) and returns the status it was answered with.
+
+        The keywords are those of `mint`: who leaves (`sub`, `sid`), whose application hears of it
+        (`client_id`, or `aud`), a `defect`. Raises `ConnectionError` if nobody answers within five
+        seconds. It revokes nothing.
+        """
+        kind = spec.get("kind", "logout")
+        if kind != "logout":
+            raise TypeError(f"send_logout(): it sends tokens of kind 'logout', not {kind!r}")
+        spec["kind"] = kind
+        return self._engine.send_logout(url, json.dumps(specification(spec)))
 
     def _strike(self, kind: Fault, seconds: float = 0.0) -> None:
         if self._url is None:
@@ -222,8 +400,13 @@ class DevIssuer:
             )
         self._engine.fault(kind, seconds)
 
+    def _served(self, what: str) -> str:
+        if self._url is None:
+            raise RuntimeError(f"{what}: {_NOBODY_TO_ASK}")
+        return self._url
+
     def start(self) -> str:
-        """Serves discovery and keys on a free loopback port; returns the base URL."""
+        """Serves keys, and answers about tokens, on a free loopback port; returns the base URL."""
         self._url = self._engine.start()
         return self._url
 
@@ -247,14 +430,26 @@ class DevIssuer:
         return f"DevIssuer({self.issuer!r})"
 
 
+def _names(value: str | Sequence[str] | None) -> Sequence[str]:
+    return () if value is None else (value,) if isinstance(value, str) else value
+
+
 def _joined(names: str | Sequence[str]) -> str:
     return names if isinstance(names, str) else ",".join(names)
 
 
-#: Variables that name an issuer or its keys.
+_NOBODY_TO_ASK = (
+    "an issuer is asked about opaque tokens over HTTP; start() it, or take the fixture "
+    "doorward_http_issuer"
+)
+#: Variables that name an issuer, its keys, or whom to ask and with what secret: none of the
+#: machine's own may reach a test.
 _ELSEWHERE: tuple[str, ...] = (
+    "CLERK_API_URL",
     "CLERK_JWT_KEY",
+    "CLERK_MACHINE_SECRET_KEY",
     "CLERK_PUBLISHABLE_KEY",
+    "CLERK_SECRET_KEY",
     "DOORWARD_API_URL",
     "DOORWARD_AUTHORIZATION_SERVER",
     "DOORWARD_CLIENT_ID",

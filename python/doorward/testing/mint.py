@@ -30,7 +30,19 @@ class Organization(TypedDict, total=False):
 class Mint(TypedDict, total=False):
     """What a token shall say. Everything has a default: nothing at all is a good Clerk session."""
 
-    kind: Literal["session", "session_v1", "oauth", "m2m", "template", "oidc"]
+    kind: Literal[
+        "session",
+        "session_v1",
+        "oauth",
+        "m2m",
+        "template",
+        "oidc",
+        "logout",
+        "oauth_opaque",
+        "m2m_opaque",
+        "api_key",
+        "opaque",
+    ]
     sub: str
     sid: str
     azp: str
@@ -53,7 +65,7 @@ class Mint(TypedDict, total=False):
     fva: tuple[int, int]
     #: `act`, who acts as the subject.
     actor: dict[str, Any]
-    #: Seconds from `iat` to `exp`.
+    #: Seconds from `iat` to `exp`. An API key does not expire unless this is said.
     ttl: int
     #: `iat`, if not the clock's time.
     issued_at: int
@@ -64,6 +76,12 @@ class Mint(TypedDict, total=False):
     #: Claims to leave out, after everything else was put in.
     without: Sequence[str]
     alg: Algorithm
+    #: How the text of an opaque token begins: `m2m_` for the machine tokens of old.
+    prefix: str
+    #: The name of an API key.
+    name: str
+    #: Why the token was revoked, if that is its defect.
+    revocation_reason: str
     #: The one thing that shall be wrong.
     defect: Defect
 
@@ -99,7 +117,8 @@ def specification(spec: Mint) -> dict[str, Any]:
     given: dict[str, Any] = dict(spec)
     check_names(given, known_names(), "mint()", "; claims go into claims={…}")
     kind = given.get("kind", "session")
-    for name in given:
+    spoilt = _SPOILT.get(given.get("defect", ""))
+    for name in (*given, *(spoilt or ())):
         carriers = _CARRIERS.get(name)
         if carriers is not None and kind not in carriers:
             raise TypeError(
@@ -137,17 +156,34 @@ def check_names(given: Iterable[str], known: Iterable[str], where: str, advice: 
         raise TypeError(f"{where} got an unexpected {name!r}{hint}")
 
 
+_SESSIONS = ("session", "session_v1")
+_JWTS = (*_SESSIONS, "oauth", "m2m", "template", "oidc", "logout")
+_OPAQUE = ("oauth_opaque", "m2m_opaque", "api_key", "opaque")
+#: JWTs say it themselves, of the others introspection does.
+_SAID_IN_FULL = (*_JWTS, "oauth_opaque", "opaque")
 #: What only some kinds of token carry: asked of others, it would go unsaid.
 _CARRIERS = {
-    "org": ("session", "session_v1"),
-    "role": ("session", "session_v1"),
-    "permissions": ("session", "session_v1"),
+    "org": _SESSIONS,
+    "role": _SESSIONS,
+    "permissions": _SESSIONS,
     "features": ("session",),
     "plans": ("session",),
-    "status": ("session", "session_v1"),
-    "fva": ("session", "session_v1"),
-    "scopes": ("oauth", "m2m", "oidc"),
+    "status": _SESSIONS,
+    "fva": _SESSIONS,
+    "scopes": ("oauth", "m2m", "oidc", *_OPAQUE),
+    "sid": _SAID_IN_FULL,
+    "azp": _SAID_IN_FULL,
+    "aud": _SAID_IN_FULL,
+    "iss": _SAID_IN_FULL,
+    "client_id": _SAID_IN_FULL,
+    "actor": _SAID_IN_FULL,
+    "header": _JWTS,
+    "alg": _JWTS,
+    "prefix": _OPAQUE,
+    "name": ("api_key",),
 }
+#: What a defect would spoil unseen, where the token does not carry it.
+_SPOILT = {"wrong_iss": ("iss",), "wrong_aud": ("aud",)}
 #: What the same things are called elsewhere.
 _OTHER_WORDS = {
     "user": "sub",

@@ -24,7 +24,7 @@ class Pool:
 
     @contextmanager
     def lent(self, clock: Callable[[], float], *, served: bool) -> Generator[DevIssuer, None, None]:
-        """An issuer that goes by `clock`, without troubles and with its fetches uncounted."""
+        """An issuer that goes by `clock`, and to which nothing has happened."""
         idle = self._idle[served]
         kept = idle.pop() if idle else _Kept(served)
         kept.clock = clock
@@ -36,7 +36,7 @@ class Pool:
             if issuer.changed:
                 kept.engine.stop()
             else:
-                kept.engine.fault("none")
+                kept.engine.reset()
                 idle.append(kept)
 
     def close(self) -> None:
@@ -60,13 +60,8 @@ class _Lent(DevIssuer):
 
     def __init__(self, kept: _Kept, clock: Callable[[], float]) -> None:
         self._use(kept.engine, clock, kept.url)
-        self._fetched_before = kept.engine.jwks_fetches
         #: Whether it can no longer be lent to others.
         self.changed = False
-
-    @property
-    def jwks_fetches(self) -> int:
-        return self._engine.jwks_fetches - self._fetched_before
 
     def rotate(self) -> str:
         self.changed = True
