@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use doorward_core::{
     AlgorithmSet, Audience, Credential, Decoder, Issuer, JwkSet, KeySource, KindSet, NoFacts,
-    Outcome, Place, Settings, Timestamp, TokenKind, Verifier, jws,
+    Outcome, Place, Settings, Timestamp, TokenKind, Verifier, WebhookVerifier, jws,
 };
 
 /// The one text that may be accepted: its key has signed nothing else in the corpus, and the fuzzer does not have it.
@@ -90,6 +90,47 @@ pub(crate) fn authorization_cookie(data: &[u8]) {
     }
     drop(VERIFIER.verify(&credential, &NoFacts, NOW));
 }
+
+/// A webhook: header fields, one a line, an empty line, the body.
+pub(crate) fn webhook(data: &[u8]) {
+    let end = data.windows(2).position(|pair| pair == b"\n\n");
+    let (head, body) = match end {
+        Some(end) => (&data[..end], &data[end + 2..]),
+        None => (data, &b""[..]),
+    };
+    let head: Vec<(&str, &[u8])> = head
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            Some((
+                std::str::from_utf8(&line[..colon]).ok()?,
+                &line[colon + 1..],
+            ))
+        })
+        .collect();
+    match WEBHOOKS.verify(&head, body, NOW) {
+        Ok(message) => {
+            assert_eq!((message.id(), message.sent_at()), ("msg_fuzz", NOW));
+            assert_eq!(body, WEBHOOK_BODY, "a changed body was accepted");
+        }
+        Err(rejection) => assert!(matches!(rejection.status(), 400 | 413)),
+    }
+    // A secret, as an operator pastes it.
+    if let Ok(text) = std::str::from_utf8(data) {
+        drop(WebhookVerifier::new([text]));
+    }
+}
+
+/// The one message that may be accepted; its secret is nowhere in the corpus.
+const WEBHOOK_BODY: &[u8] = br#"{"type":"user.created"}"#;
+
+static WEBHOOKS: LazyLock<WebhookVerifier> = LazyLock::new(|| {
+    let secrets = [
+        "whsec_ZnV6ei1zZWNyZXQtZnV6ei1zZWNyZXQ=",
+        "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=",
+    ];
+    WebhookVerifier::new(secrets).expect("two secrets")
+});
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 

@@ -418,21 +418,14 @@ const STANDARD_FAMILY: Family = ["webhook-id", "webhook-timestamp", "webhook-sig
 const SVIX_FAMILY: Family = ["svix-id", "svix-timestamp", "svix-signature"];
 
 impl<'h> Headers<'h> {
-    /// Finds one whole family. Nothing is put together from two, and nothing is chosen among several.
+    /// Finds one whole family that nothing contradicts. Nothing is put together from two, and nothing is chosen among
+    /// several.
     fn find<H: RequestHead>(head: &'h H) -> Result<Self, WebhookRejection> {
         let svix = family(head, SVIX_FAMILY)?;
         let standard = family(head, STANDARD_FAMILY)?;
-        let (names, found) = match (svix, standard) {
-            (NONE, NONE) => {
-                return Err(WebhookRejection::new(WebhookReason::HeadersMissing)
-                    .with_detail("there is neither a `webhook-id` nor a `svix-id`"));
-            }
-            (NONE, standard) => (STANDARD_FAMILY, standard),
-            (svix, NONE) => (SVIX_FAMILY, svix),
-            (svix, standard) if svix == standard => (SVIX_FAMILY, svix),
-            (svix, standard) => {
-                let differs = (0..3).find(|place| svix[*place] != standard[*place]);
-                let place = differs.unwrap_or_default();
+        for place in 0..3 {
+            if svix[place].is_some() && standard[place].is_some() && svix[place] != standard[place]
+            {
                 return Err(
                     WebhookRejection::new(WebhookReason::HeadersConflict).with_detail(format!(
                         "`{}` and `{}` differ",
@@ -440,27 +433,38 @@ impl<'h> Headers<'h> {
                     )),
                 );
             }
+        }
+        let whole = |found: Found<'h>| match found {
+            [Some(id), Some(timestamp), Some(signature)] => Some(Self {
+                id,
+                timestamp,
+                signature,
+            }),
+            _ => None,
         };
-        let [Some(id), Some(timestamp), Some(signature)] = found else {
-            let missing = (0..3).find(|place| found[*place].is_none());
-            let name = names[missing.unwrap_or_default()];
-            return Err(WebhookRejection::new(WebhookReason::HeadersMissing)
-                .with_detail(format!("`{name}` is missing")));
-        };
-        Ok(Self {
-            id,
-            timestamp,
-            signature,
+        whole(svix).or_else(|| whole(standard)).ok_or_else(|| {
+            let detail = match (first_missing(svix), first_missing(standard)) {
+                (Some(0), Some(0)) => "there is neither a `webhook-id` nor a `svix-id`".to_owned(),
+                (Some(0), place) => missing(STANDARD_FAMILY, place),
+                (place, _) => missing(SVIX_FAMILY, place),
+            };
+            WebhookRejection::new(WebhookReason::HeadersMissing).with_detail(detail)
         })
     }
 }
 
+fn first_missing(found: Found<'_>) -> Option<usize> {
+    found.iter().position(Option::is_none)
+}
+
+fn missing(names: Family, place: Option<usize>) -> String {
+    format!("`{}` is missing", names[place.unwrap_or_default()])
+}
+
 type Found<'h> = [Option<&'h [u8]>; 3];
 
-const NONE: Found<'static> = [None; 3];
-
 fn family<'h, H: RequestHead>(head: &'h H, names: Family) -> Result<Found<'h>, WebhookRejection> {
-    let mut found = NONE;
+    let mut found = [None; 3];
     for (place, name) in names.into_iter().enumerate() {
         let mut fields = head.field(name);
         // RFC 9110 §5.5: blanks around a value are not part of it.

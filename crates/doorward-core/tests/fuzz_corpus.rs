@@ -32,6 +32,11 @@ fn authorization_cookie() {
     replay("authorization_cookie", targets::authorization_cookie);
 }
 
+#[test]
+fn webhook() {
+    replay("webhook", targets::webhook);
+}
+
 fn replay(target: &str, run: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     let files: Vec<_> = fs::read_dir(folder.join(target)).unwrap().collect();

@@ -11,7 +11,8 @@ use std::path::Path;
 
 use doorward_core::{
     Algorithm, AlgorithmSet, Audience, Challenge, Claims, Credential, Issuer, JwkSet, KeySource,
-    NoFacts, Outcome, Policy, Rejection, Secret, Settings, SharedSecret, Timestamp, Verifier, jws,
+    NoFacts, Outcome, Policy, Rejection, Secret, Settings, SharedSecret, Timestamp, Verifier,
+    WebhookVerifier, jws, webhook,
 };
 use serde_json::Value;
 
@@ -82,6 +83,38 @@ fn key_material_is_never_printed() {
         said.debug(&JwkSet::parse(&set, all).unwrap());
     }
     said.without(&lines);
+}
+
+#[test]
+fn a_webhooks_secret_is_never_printed() {
+    let encoded = "AwoRGB8mLTQ7QklQV15lbHN6gYiPlp2kq7K5wMfO1dw=";
+    let secret = format!("whsec_{encoded}");
+    let now = Timestamp::from_secs(1_800_000_000);
+    let mut said = Said::default();
+    let verifier = WebhookVerifier::new([&secret]).unwrap();
+    said.debug(&verifier);
+    let headers = webhook::sign(&secret, "msg_1", now, b"{}").unwrap();
+    said.debug(&headers);
+    let signature = headers.signature().to_owned();
+    let head = headers.standard().to_vec();
+    said.debug(&verifier.verify(&head, b"{}", now).unwrap());
+    for (body, at) in [(&b"x"[..], now), (b"{}", Timestamp::from_secs(0))] {
+        let rejection = verifier.verify(&head, body, at).unwrap_err();
+        said.debug(&rejection);
+        said.display(&rejection);
+        said.display(&rejection.body());
+    }
+    for wrong in [
+        format!("whsec_{secret}"),
+        format!("sk_test_{encoded}"),
+        format!("whsk_{encoded}"),
+        format!("{secret}!"),
+        format!("whpk_{}", &encoded[..24]),
+    ] {
+        said.debug(&WebhookVerifier::new([&wrong]).unwrap_err());
+        said.debug(&webhook::sign(&wrong, "msg_1", now, b"").unwrap_err());
+    }
+    said.without(&[encoded, &encoded[..16], &signature, &signature[3..19]]);
 }
 
 #[test]

@@ -12,11 +12,13 @@ mod requests;
 mod signatures;
 mod statements;
 mod tokens;
+mod webhooks;
 
 use std::fs;
 use std::path::Path;
 
 use maker::Maker;
+use serde::Serialize;
 
 fn main() -> std::io::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
@@ -44,9 +46,12 @@ fn main() -> std::io::Result<()> {
     ];
     let mut total = 0;
     for group in groups {
-        let path = folder.join(group.path);
-        fs::create_dir_all(path.parent().expect("a folder"))?;
-        fs::write(path, format!("{}\n", serde_json::to_string_pretty(&group)?))?;
+        write(&folder.join(group.path), &group)?;
+        total += group.cases.len();
+        println!("{:5} {}", group.cases.len(), group.path);
+    }
+    for group in webhooks::groups(&maker) {
+        write(&folder.join(group.path), &group)?;
         total += group.cases.len();
         println!("{:5} {}", group.cases.len(), group.path);
     }
@@ -57,4 +62,9 @@ fn main() -> std::io::Result<()> {
     )?;
     println!("{total:5} in all");
     Ok(())
+}
+
+fn write(path: &Path, group: &impl Serialize) -> std::io::Result<()> {
+    fs::create_dir_all(path.parent().expect("a folder"))?;
+    fs::write(path, format!("{}\n", serde_json::to_string_pretty(group)?))
 }

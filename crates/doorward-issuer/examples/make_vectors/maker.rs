@@ -414,7 +414,7 @@ impl Group {
 }
 
 /// Says a long repetition in few words.
-fn compact(token: &str) -> Value {
+pub(crate) fn compact(token: &str) -> Value {
     const LONG: usize = 3000;
     if token.len() < LONG || !token.is_ascii() {
         return json!(token);
