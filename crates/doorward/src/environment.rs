@@ -6,6 +6,7 @@ use doorward_core::Secret;
 
 use crate::config::{Config, ConfigError, IssuerConfig, OneOrMany, SecretText, unknown};
 use crate::preset::Preset;
+use crate::webhook;
 
 /// Every variable that is read, and what it sets. Variables of other programs are left alone; one that begins with
 /// `DOORWARD_` and is not here is a mistake.
@@ -321,6 +322,7 @@ impl Config {
             .iter()
             .map(|(name, _)| *name)
             .chain([CONFIG_FILE])
+            .chain(webhook::VARIABLES)
             .collect();
         let stranger =
             |name: &&String| name.starts_with("DOORWARD_") && !known.contains(&name.as_str());
@@ -376,12 +378,13 @@ impl Config {
 
 /// Clerk's variable that this name is a slip away from. Programs have other variables of Clerk's, further away than that.
 fn misspelt(name: &str) -> Option<&'static str> {
-    const CLERK: [&str; 5] = [
+    const CLERK: [&str; 6] = [
         "CLERK_PUBLISHABLE_KEY",
         "CLERK_SECRET_KEY",
         "CLERK_JWT_KEY",
         "CLERK_AUTHORIZED_PARTIES",
         "CLERK_API_URL",
+        "CLERK_WEBHOOK_SIGNING_SECRET",
     ];
     let near = |known: &&str| name != *known && strsim::damerau_levenshtein(name, known) <= 2;
     name.starts_with("CLERK_")

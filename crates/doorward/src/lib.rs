@@ -27,10 +27,14 @@ mod observe;
 mod preset;
 mod remote;
 mod tenants;
+mod webhook;
 
 #[cfg(feature = "axum")]
 #[path = "adapters/axum.rs"]
 pub mod axum;
+#[cfg(feature = "axum")]
+#[path = "adapters/axum_webhook.rs"]
+mod axum_webhook;
 #[cfg(feature = "tower")]
 #[path = "adapters/tower.rs"]
 pub mod tower;
@@ -53,10 +57,11 @@ pub use config::{
 pub use doorward_core as core;
 pub use doorward_core::{
     Algorithm, Identity, Level, Policy, Reason, Rejection, RequestHead, Reverification, Secret,
-    Timestamp, TokenKind,
+    Timestamp, TokenKind, WebhookMessage, WebhookReason, WebhookRejection, WebhookVerifier,
 };
 pub use fetch::{FetchError, KeysUrl};
 pub use flight::Ticket;
 pub use freshness::FetchSettings;
 pub use memory::KeyStatus;
 pub use preset::{Alternative, Hole, Preset};
+pub use webhook::{webhooks, webhooks_from_env, webhooks_from_variables};

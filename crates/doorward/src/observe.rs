@@ -1,5 +1,7 @@
 //! What operators can see: `tracing` events and counters, each behind its feature. Never a token, key or secret.
 
+#[cfg(feature = "axum")]
+use doorward_core::WebhookRejection;
 use doorward_core::{Identity, Rejection};
 
 use crate::fetch::FetchError;
@@ -56,6 +58,26 @@ pub(crate) fn rejected(rejection: &Rejection) {
         "issuer" => "",
     )
     .increment(1);
+}
+
+#[cfg(feature = "axum")]
+#[cfg_attr(
+    not(any(feature = "tracing", feature = "metrics")),
+    allow(unused_variables, reason = "features are off")
+)]
+pub(crate) fn webhook_rejected(rejection: &WebhookRejection) {
+    #[cfg(feature = "tracing")]
+    {
+        let (reason, detail, hint) = (
+            rejection.reason().code(),
+            rejection.detail(),
+            rejection.hint(),
+        );
+        tracing::info!(target: "doorward", outcome = "webhook_rejected", reason, detail, hint);
+    }
+    #[cfg(feature = "metrics")]
+    metrics::counter!("doorward_webhooks_rejected_total", "reason" => rejection.reason().code())
+        .increment(1);
 }
 
 #[cfg_attr(

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use doorward::{IssuerConfig, OneOrMany, Preset, Reason};
+use doorward::{IssuerConfig, OneOrMany, Preset, Reason, WebhookReason};
 
 #[test]
 fn rejections() {
@@ -42,6 +42,21 @@ fn rejections() {
                 reason.hint()
             );
         }
+    }
+    text.push_str(
+        "## Webhooks\n\n\
+         Generated from the table in `crates/doorward-core/src/webhook_rejection.rs`, in the order of the checks. A webhook \
+         has no credentials, so there is no challenge: the sender gets the status and the code, and tries again later.\n\n",
+    );
+    for reason in WebhookReason::ALL {
+        let _ = write!(
+            text,
+            "### `{}`\n\n{} HTTP status {}. To mend it: {}\n\n",
+            reason.code(),
+            reason.summary(),
+            reason.status(),
+            reason.hint()
+        );
     }
     same_as_written("docs/rejections.md", text.trim_end());
 }

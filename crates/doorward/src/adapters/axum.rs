@@ -26,6 +26,7 @@ use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+pub use crate::axum_webhook::{SignedBody, Webhook, WebhookClock, WebhookRefusal};
 pub use crate::tower::{Admission, AuthLayer, Head};
 
 /// The verified caller. As `Option<Identity>` it is `None` where nobody presented credentials and the layer allows it.
