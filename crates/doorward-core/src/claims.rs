@@ -198,8 +198,8 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// The least that is known of a token.
-    pub(crate) fn of(issuer: String, subject: String, expires_at: Timestamp) -> Self {
+    /// The least that is known of a token. Claims prove nothing by themselves.
+    pub fn of(issuer: String, subject: String, expires_at: Timestamp) -> Self {
         Self {
             issuer,
             subject,

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::claims::Claims;
 use crate::introspection::Answer;
 use crate::issuer::IssuerId;
 use crate::jwk::JwkSet;
 use crate::kind::TokenKind;
+use crate::revocation::RevokedClaim;
 
 /// The state of one fact.
 #[derive(Clone, Debug)]
@@ -37,6 +39,15 @@ pub trait Facts {
     fn answer(&self, issuer: IssuerId, kind: TokenKind) -> Known<Arc<Answer>> {
         let _ = (issuer, kind);
         Known::Unreachable(5)
+    }
+
+    /// By which claim a token of `issuer` with these claims was revoked, a token that is good otherwise.
+    ///
+    /// `No` if it was not, as far as is known; `NotYet` if nobody has looked; `Unreachable` if nobody can tell, and that
+    /// is a reason to refuse.
+    fn revoked(&self, issuer: &str, claims: &Claims) -> Known<RevokedClaim> {
+        let _ = (issuer, claims);
+        Known::No
     }
 }
 
@@ -70,4 +81,6 @@ pub enum Lookup {
         /// The token's kind, by its prefix.
         kind: TokenKind,
     },
+    /// What was revoked.
+    Revocations,
 }

@@ -161,6 +161,8 @@ pub struct Issuer {
     pub claim_map: ClaimMap,
     /// The kinds of opaque tokens that it can be asked about, and that are accepted of it.
     pub opaque: KindSet,
+    /// The OAuth clients of ours that its logout tokens may be for. Empty: whoever its other tokens are for.
+    pub logout_clients: Vec<String>,
 }
 
 /// The default leeway.
@@ -192,6 +194,7 @@ impl Issuer {
             decoder: Decoder::Standard,
             claim_map: ClaimMap::default(),
             opaque: KindSet::default(),
+            logout_clients: Vec::new(),
         }
     }
 

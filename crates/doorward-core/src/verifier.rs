@@ -169,20 +169,41 @@ impl Verifier {
         }
     }
 
-    /// Judges a remembered identity anew by what may have changed since: the time, and the place of the credential.
-    /// Whether its keys still stand is the memory's business ([`Identity::provenance`]).
-    ///
-    /// # Errors
-    /// It has expired, is not valid yet, or is a machine's in a cookie.
-    pub fn recheck(
+    /// The verdict on a remembered identity, by what may have changed since: the time, the place of the credential, and
+    /// what was revoked. Whether its keys still stand is the memory's business ([`Identity::provenance`]).
+    pub fn recheck<F: Facts + ?Sized>(
         &self,
-        identity: &Identity,
+        identity: Identity,
         place: Place,
+        facts: &F,
         now: Timestamp,
-    ) -> Result<(), Rejection> {
-        header_only(identity.kind(), place)?;
-        let issuer = &self.issuers[identity.provenance().issuer.index()];
-        in_time(identity.claims(), issuer, now)
+    ) -> Outcome {
+        let judged = || {
+            header_only(identity.kind(), place)?;
+            let id = identity.provenance().issuer;
+            in_time(identity.claims(), &self.issuers[id.index()], now)?;
+            self.unrevoked(id, identity.claims(), facts)
+        };
+        match judged() {
+            Ok(()) => Outcome::Verified(identity),
+            Err(Halt::Reject(rejection)) => Outcome::Rejected(rejection),
+            Err(Halt::Ask(lookup)) => Outcome::Needs(lookup),
+        }
+    }
+
+    /// The one name of an issuer that a token may spell in several ways: the configured one, or the tenant's own.
+    pub fn canonical<'n>(&'n self, id: IssuerId, name: &'n str) -> &'n str {
+        match &self.issuers[id.index()].name {
+            IssuerName::Exact(own) => own,
+            IssuerName::Template(_) | IssuerName::PinnedByKeys => name,
+        }
+    }
+
+    /// The trusted issuer of this name, in any of its spellings.
+    pub fn issuer_named(&self, name: &str) -> Option<IssuerId> {
+        self.issuer_ids()
+            .zip(&self.issuers)
+            .find_map(|(id, issuer)| issuer.is_named(name).then_some(id))
     }
 
     /// The steps of a verification, cheapest first, nothing fetched for a stranger.
@@ -217,6 +238,7 @@ impl Verifier {
         in_time(&claims, issuer, now)?;
         for_us(&claims, kind, issuer)?;
         self.signed_in(&claims, kind)?;
+        self.unrevoked(id, &claims, facts)?;
         let provenance = Provenance {
             issuer: id,
             tenant,
@@ -227,7 +249,7 @@ impl Verifier {
         ))
     }
 
-    fn small_enough(&self, token: &str) -> Result<(), Rejection> {
+    pub(crate) fn small_enough(&self, token: &str) -> Result<(), Rejection> {
         let (length, most) = (token.len(), self.settings.max_token_bytes);
         if length > most {
             return Err(Rejection::new(Reason::TokenTooLarge).with_detail(format!(
@@ -292,6 +314,7 @@ impl Verifier {
         introspection::require(&answer, &issuer.required_claims)?;
         in_time(&claims, issuer, now)?;
         for_us(&claims, kind, issuer)?;
+        self.unrevoked(id, &claims, facts)?;
         let provenance = Provenance {
             issuer: id,
             tenant: None,
@@ -307,7 +330,7 @@ impl Verifier {
 
     /// RFC 8725 §3.8: the issuer is found by exact match, and its keys are used for its tokens only. With a template
     /// comes the tenant.
-    fn issuer<'c>(
+    pub(crate) fn issuer<'c>(
         &self,
         claims: &'c Unverified<Parsed<'_>>,
     ) -> Result<(IssuerId, &Issuer, Option<&'c str>), Rejection> {
@@ -408,6 +431,29 @@ impl Verifier {
         ))
     }
 
+    /// Asked last, and of good tokens only: strangers learn nothing from it and cause nothing by it.
+    fn unrevoked<F: Facts + ?Sized>(
+        &self,
+        id: IssuerId,
+        claims: &Claims,
+        facts: &F,
+    ) -> Result<(), Halt> {
+        match facts.revoked(self.canonical(id, &claims.issuer), claims) {
+            Known::No => Ok(()),
+            Known::Yes(claim) => {
+                let value = json::short(claim.of(claims).unwrap_or_default());
+                Err(Rejection::new(Reason::TokenRevoked)
+                    .with_detail(format!("`{claim}` {value:?} was revoked"))
+                    .into())
+            }
+            Known::NotYet => Err(Halt::Ask(Lookup::Revocations)),
+            Known::Unreachable(seconds) => Err(Rejection::new(Reason::VerificationUnavailable)
+                .with_retry_after(seconds)
+                .with_detail("nobody can tell whether the token was revoked")
+                .into()),
+        }
+    }
+
     fn signed_in(&self, claims: &Claims, kind: TokenKind) -> Result<(), Rejection> {
         let pending =
             kind == TokenKind::Session && claims.session_status.as_deref() == Some("pending");
@@ -419,7 +465,7 @@ impl Verifier {
 }
 
 /// Either a refusal or a question: both end a verification early.
-enum Halt {
+pub(crate) enum Halt {
     Reject(Rejection),
     Ask(Lookup),
 }
@@ -435,7 +481,7 @@ impl From<Rejection> for Halt {
 pub(crate) struct SignatureValid(());
 
 /// Checks the signature with the one key that the issuer binds to `kid` and algorithm.
-fn signature<F: Facts + ?Sized>(
+pub(crate) fn signature<F: Facts + ?Sized>(
     jws: &Compact<'_>,
     header: &Header<'_>,
     id: IssuerId,

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_core::{
-    Credential, Identity, Issuer, IssuerName, KeySource, Lookup, Outcome, Place, Reason, Rejection,
-    RequestHead, TENANT, Timestamp, TokenKind, Verifier, sha256,
+    Credential, Identity, Issuer, IssuerName, KeySource, Logout, LogoutOutcome, Lookup, Outcome,
+    Place, Reason, Rejection, RequestHead, Revocation, RevokedClaim, TENANT, Timestamp, TokenKind,
+    Verifier, sha256,
 };
 
 use crate::answers::{Answers, Digest};
@@ -17,6 +18,7 @@ use crate::flight::Ticket;
 use crate::freshness::FetchSettings;
 use crate::memory::{KeySlot, KeyStatus, Memory, Source};
 use crate::observe;
+use crate::revocation::{Receipt, RevocationError, RevocationStatus, Revocations};
 use crate::tenants::Tenants;
 
 /// Decides who is calling. One per application; cheap to clone and safe to share.
@@ -46,9 +48,9 @@ pub enum Attempt {
     Pending(Ticket),
 }
 
-/// How often one request may wait for a fetch. Two are needed at most: one for the first key set, one for a key that
-/// was published since.
-const MAX_ROUNDS: usize = 3;
+/// How often one request may wait for a fetch. Three are needed at most: one for the first key set, one for a key that
+/// was published since, one for what was revoked.
+const MAX_ROUNDS: usize = 4;
 
 impl Authenticator {
     /// Builds an authenticator. Nothing is fetched, started or opened before a request needs it.
@@ -82,6 +84,7 @@ impl Authenticator {
             problem_details,
             endpoints,
             answers,
+            revocation,
         } = config.resolve()?;
         let sources = sources.into_iter().zip(verifier.issuers());
         let sources = sources.map(|(source, issuer)| {
@@ -106,7 +109,8 @@ impl Authenticator {
             }
         });
         let answers = Answers::new(endpoints, answers, fetch.clone());
-        let memory = Memory::new(sources.collect(), answers, cache_bytes);
+        let revocations = Revocations::new(revocation);
+        let memory = Memory::new(sources.collect(), answers, revocations, cache_bytes);
         Ok(Self(Arc::new(Inner {
             verifier,
             memory,
@@ -200,6 +204,135 @@ impl Authenticator {
         parties.sort_unstable();
         parties.dedup();
         parties
+    }
+
+    /// A revocation of all tokens whose `claim` has this value, of whichever issuer, kept as long as any
+    /// (`revocation_retention`). Narrow it with [`Revocation::of`] and [`Revocation::until`].
+    pub fn revocation(&self, claim: RevokedClaim, value: impl Into<String>) -> Revocation {
+        let end = self.0.memory.revocations().end(self.0.clock.now());
+        Revocation::new(claim, value, end)
+    }
+
+    /// Refuses what a revocation covers, here from now on, and everywhere as soon as the shared store has it.
+    ///
+    /// # Errors
+    /// It cannot be revoked; or it is refused here, and the store that is shared with others is away. Then it is written
+    /// when the store is back.
+    pub async fn revoke(&self, revocation: Revocation) -> Result<(), RevocationError> {
+        match self.begin_to_revoke(revocation)? {
+            Some(receipt) => {
+                receipt.ticket.clone().await;
+                receipt.outcome()
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Authenticator::revoke`], blocking the thread while the shared store is written to.
+    ///
+    /// # Errors
+    /// As [`Authenticator::revoke`].
+    pub fn revoke_blocking(&self, revocation: Revocation) -> Result<(), RevocationError> {
+        match self.begin_to_revoke(revocation)? {
+            Some(receipt) => {
+                receipt.ticket.wait(LONGEST_REVOCATION);
+                receipt.outcome()
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn begin_to_revoke(
+        &self,
+        mut revocation: Revocation,
+    ) -> Result<Option<Receipt>, RevocationError> {
+        let verifier = &self.0.verifier;
+        if let Some(name) = &revocation.issuer {
+            let Some(id) = verifier.issuer_named(name) else {
+                return Err(RevocationError::Invalid(format!(
+                    "{name:?} is no trusted issuer: {:?}",
+                    self.issuers()
+                )));
+            };
+            revocation.issuer = Some(verifier.canonical(id, name).to_owned());
+        }
+        let now = self.0.clock.now();
+        self.0.memory.revocations().revoke(revocation, now)
+    }
+
+    /// Verifies a logout token (OpenID Connect Back-Channel Logout 1.0 §2.6) and revokes what it says is over.
+    ///
+    /// # Errors
+    /// Why it is none of a trusted issuer; or 503 if it cannot be verified now, or is refused here and not yet shared.
+    pub async fn accept_logout(&self, token: &str) -> Result<Logout, Rejection> {
+        for _ in 0..MAX_ROUNDS {
+            match self.try_logout(token)? {
+                Ok(logout) => {
+                    let revoked = self.revoke(self.revocation_of(&logout)).await;
+                    return self.logged_out(logout, revoked);
+                }
+                Err(ticket) => ticket.await,
+            }
+        }
+        Err(self.gave_up())
+    }
+
+    /// As [`Authenticator::accept_logout`], blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Authenticator::accept_logout`].
+    pub fn accept_logout_blocking(&self, token: &str) -> Result<Logout, Rejection> {
+        for _ in 0..MAX_ROUNDS {
+            match self.try_logout(token)? {
+                Ok(logout) => {
+                    let revoked = self.revoke_blocking(self.revocation_of(&logout));
+                    return self.logged_out(logout, revoked);
+                }
+                Err(ticket) => ticket.wait(self.longest_wait()),
+            }
+        }
+        Err(self.gave_up())
+    }
+
+    fn try_logout(&self, token: &str) -> Result<Result<Logout, Ticket>, Rejection> {
+        let (now, elapsed) = (self.0.clock.now(), self.0.clock.elapsed());
+        let facts = self.0.memory.at(Digest::default(), now, elapsed);
+        match self.0.verifier.verify_logout(token, &facts, now) {
+            LogoutOutcome::Accepted(logout) => Ok(Ok(logout)),
+            LogoutOutcome::Rejected(rejection) => Err(self.refuse(rejection)),
+            LogoutOutcome::Needs(lookup) => {
+                let credential = Credential::bearer(token);
+                match self.learn(lookup, &credential, Digest::default(), now, elapsed) {
+                    Attempt::Pending(ticket) => Ok(Err(ticket)),
+                    Attempt::Rejected(rejection) => Err(rejection),
+                    Attempt::Verified(_) => Err(self.refuse(cannot_learn())),
+                }
+            }
+        }
+    }
+
+    fn revocation_of(&self, logout: &Logout) -> Revocation {
+        logout.revocation(self.0.memory.revocations().end(self.0.clock.now()))
+    }
+
+    fn logged_out(
+        &self,
+        logout: Logout,
+        revoked: Result<(), RevocationError>,
+    ) -> Result<Logout, Rejection> {
+        let refuse = |error: RevocationError| {
+            let reason = match error {
+                RevocationError::Invalid(_) => Reason::ClaimMalformed,
+                RevocationError::NotShared(_) => Reason::VerificationUnavailable,
+            };
+            self.refuse(Rejection::new(reason).with_detail(error.to_string()))
+        };
+        revoked.map(|()| logout).map_err(refuse)
+    }
+
+    /// How revocation is.
+    pub fn revocation_status(&self) -> RevocationStatus {
+        self.0.memory.revocations().status()
     }
 
     /// Fetches every remote key set that is not fresh, and waits. To warm up before traffic comes; never needed.
@@ -306,52 +439,70 @@ impl Authenticator {
         } else {
             Digest::default()
         };
+        let facts = memory.at(digest, now, elapsed);
         if wanted && let Some(identity) = memory.recall(&digest, elapsed) {
-            return match verifier.recheck(&identity, credential.place(), now) {
-                Ok(()) => {
+            return match verifier.recheck(identity, credential.place(), &facts, now) {
+                Outcome::Verified(identity) => {
                     self.keep_fresh(&identity, elapsed);
                     self.ask_again(&identity, credential, digest, now, elapsed);
                     observe::verified(&identity, true);
                     Attempt::Verified(identity)
                 }
-                Err(rejection) => {
-                    memory.forget(&digest);
+                Outcome::Rejected(rejection) => {
+                    // Our own trouble passes, and the token is as good as before.
+                    if rejection.status() != 503 {
+                        memory.forget(&digest);
+                    }
                     Attempt::Rejected(self.refuse(rejection))
                 }
+                Outcome::Needs(lookup) => self.learn(lookup, credential, digest, now, elapsed),
             };
         }
-        match verifier.verify(credential, &memory.at(digest, now, elapsed), now) {
+        match verifier.verify(credential, &facts, now) {
             Outcome::Verified(identity) => {
                 let until = is_opaque(credential, &identity)
                     .then(|| elapsed + memory.answers().good_for(&digest, elapsed));
                 memory.remember(digest, identity.clone(), until);
+                memory.revocations().note_life(&identity);
                 self.keep_fresh(&identity, elapsed);
                 observe::verified(&identity, false);
                 Attempt::Verified(identity)
             }
             Outcome::Rejected(rejection) => Attempt::Rejected(self.refuse(rejection)),
-            Outcome::Needs(Lookup::Answer { issuer, kind }) => {
-                let (token, whom) = (credential.token(), (issuer, kind));
-                match memory.answers().ask(digest, token, whom, now, elapsed) {
-                    Some(ticket) => Attempt::Pending(ticket),
-                    None => Attempt::Rejected(self.refuse(too_many_questions())),
-                }
-            }
-            Outcome::Needs(lookup) => match self.learn(lookup, elapsed) {
-                Some(ticket) => Attempt::Pending(ticket),
-                None => Attempt::Rejected(self.refuse(too_many_tenants())),
-            },
+            Outcome::Needs(lookup) => self.learn(lookup, credential, digest, now, elapsed),
         }
     }
 
-    fn learn(&self, lookup: Lookup, elapsed: Duration) -> Option<Ticket> {
-        match lookup {
+    /// Begins to learn a fact, or joins whoever does.
+    fn learn(
+        &self,
+        lookup: Lookup,
+        credential: &Credential<'_>,
+        digest: Digest,
+        now: Timestamp,
+        elapsed: Duration,
+    ) -> Attempt {
+        let memory = &self.0.memory;
+        let (ticket, refusal): (_, fn() -> Rejection) = match lookup {
+            Lookup::Answer { issuer, kind } => {
+                let (token, whom) = (credential.token(), (issuer, kind));
+                let ticket = memory.answers().ask(digest, token, whom, now, elapsed);
+                (ticket, too_many_questions)
+            }
             Lookup::Keys {
                 issuer,
                 tenant,
                 kid,
-            } => self.0.memory.fetch(issuer, tenant.as_deref(), kid, elapsed),
-            _ => None,
+            } => {
+                let ticket = memory.fetch(issuer, tenant.as_deref(), kid, elapsed);
+                (ticket, too_many_tenants)
+            }
+            Lookup::Revocations => (memory.revocations().follow(), cannot_learn),
+            _ => (None, cannot_learn),
+        };
+        match ticket {
+            Some(ticket) => Attempt::Pending(ticket),
+            None => Attempt::Rejected(self.refuse(refusal())),
         }
     }
 
@@ -389,6 +540,9 @@ impl Authenticator {
     }
 }
 
+/// Whoever writes to the shared store answers sooner; this is the belt to those braces.
+const LONGEST_REVOCATION: Duration = Duration::from_secs(15);
+
 fn label(issuer: &Issuer) -> String {
     match &issuer.name {
         IssuerName::Exact(name) => name.clone(),
@@ -411,6 +565,12 @@ fn too_many_questions() -> Rejection {
     Rejection::new(Reason::VerificationUnavailable)
         .with_retry_after(1)
         .with_detail("too many opaque tokens that were not known before were presented at once")
+}
+
+fn cannot_learn() -> Rejection {
+    Rejection::new(Reason::VerificationUnavailable)
+        .with_retry_after(5)
+        .with_detail("a fact is missing that this authenticator cannot learn")
 }
 
 fn too_many_tenants() -> Rejection {

@@ -22,6 +22,7 @@ use crate::ask::{ClientAuth, Endpoint, Form};
 use crate::fetch::{KeysUrl, trusted_url, without_secrets};
 use crate::freshness::FetchSettings;
 use crate::preset::Preset;
+use crate::revocation::{Address, OnOutage, RevocationSettings};
 
 /// Everything about one [`Authenticator`](crate::Authenticator). The fields are those of `doorward.toml`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -54,6 +55,15 @@ pub struct Config {
     pub answer_negative_ttl: Option<f64>,
     /// Seconds beyond `answer_ttl` that an issuer's word is believed while the issuer does not answer. Default: 0.
     pub answer_stale_if_error: Option<f64>,
+    /// Where processes share what was revoked: `redis://…`, `postgres://…` or `sqlite:///…`. Default: nowhere, each process
+    /// knows what it was told.
+    pub revocation_store: Option<SecretText>,
+    /// What becomes of good tokens while the store is away: `accept` (the default) or `refuse`.
+    pub revocation_on_outage: Option<String>,
+    /// Seconds that a revocation is kept; not less than the longest life of a token. Default: 86400, a day.
+    pub revocation_retention: Option<f64>,
+    /// How many revocations are kept in memory. Default: 1000000.
+    pub revocation_max_entries: Option<usize>,
     /// How key sets are fetched. Not in the file: the defaults need no tuning.
     #[serde(skip)]
     pub fetch: FetchSettings,
@@ -142,6 +152,8 @@ pub struct IssuerConfig {
     pub secret_key: Option<SecretText>,
     /// A machine's secret key, with which machine tokens are asked about before the instance's own.
     pub machine_secret_key: Option<SecretText>,
+    /// Your OAuth clients, for which the issuer makes logout tokens. Default: whoever `audience` names.
+    pub logout_client_id: Option<OneOrMany>,
     /// Where the issuer is asked about opaque tokens (RFC 7662).
     pub introspection_url: Option<String>,
     /// Who asks, at `introspection_url`.
@@ -298,6 +310,7 @@ pub(crate) struct Resolved {
     /// By issuer: where it is asked about opaque tokens.
     pub(crate) endpoints: Vec<Vec<Endpoint>>,
     pub(crate) answers: AnswerSettings,
+    pub(crate) revocation: RevocationSettings,
 }
 
 /// Where an issuer's keys are.
@@ -317,7 +330,7 @@ pub(crate) enum KeysAt {
 const DEFAULT_MAX_TENANTS: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
 /// The settings that hold for all issuers alike.
-const SHARED: [&str; 11] = [
+const SHARED: [&str; 15] = [
     "answer_ttl",
     "answer_negative_ttl",
     "answer_stale_if_error",
@@ -329,6 +342,10 @@ const SHARED: [&str; 11] = [
     "max_token_bytes",
     "explain",
     "problem_details",
+    "revocation_store",
+    "revocation_on_outage",
+    "revocation_retention",
+    "revocation_max_entries",
 ];
 
 const DEFAULT_CACHE_BYTES: usize = 16 * 1024 * 1024;
@@ -491,11 +508,43 @@ impl Config {
             problem_details: self.problem_details.unwrap_or(false),
             endpoints,
             answers: self.answers()?,
+            revocation: self.revocation()?,
         })
     }
 }
 
 impl Config {
+    fn revocation(&self) -> Result<RevocationSettings, ConfigError> {
+        let store = self.revocation_store.as_ref();
+        let store = store.map(|store| Address::read(&store.0)).transpose();
+        let on_outage = match self.revocation_on_outage.as_deref() {
+            None | Some("accept") => OnOutage::Accept,
+            Some("refuse") => OnOutage::Refuse,
+            Some(other) => {
+                let why = unknown(other, &["accept", "refuse"]);
+                return Err(ConfigError::new("revocation_on_outage", why));
+            }
+        };
+        let retention = self.revocation_retention.unwrap_or(86_400.0);
+        let most = self.revocation_max_entries.unwrap_or(1_000_000);
+        if most == 0 {
+            let why = "is 0, so nothing could be revoked";
+            return Err(ConfigError::new("revocation_max_entries", why));
+        }
+        Ok(RevocationSettings {
+            store: store.map_err(|why| ConfigError::new("revocation_store", why))?,
+            on_outage,
+            retention: Duration::try_from_secs_f64(retention)
+                .ok()
+                .filter(|given| (60..=366 * 86_400).contains(&given.as_secs()))
+                .ok_or_else(|| {
+                    let why = format!("{retention} is no number of seconds from 60 to 31622400");
+                    ConfigError::new("revocation_retention", why)
+                })?,
+            most,
+        })
+    }
+
     fn answers(&self) -> Result<AnswerSettings, ConfigError> {
         let seconds = |setting: &str, seconds: Option<f64>, default: u64| match seconds {
             None => Ok(Duration::from_secs(default)),
@@ -572,6 +621,8 @@ impl IssuerConfig {
         issuer.leeway = leeway.unwrap_or(issuer.leeway);
         issuer.decoder = self.decoder()?;
         issuer.claim_map = self.claim_map()?;
+        let clients = self.logout_client_id.as_ref();
+        issuer.logout_clients = clients.map(OneOrMany::split).unwrap_or_default();
         issuer.aliases = self
             .issuer_aliases
             .as_ref()

@@ -135,6 +135,25 @@ const VARIABLES: &[(&str, Apply)] = &[
             to.config.answer_stale_if_error = Some(value)
         })
     }),
+    ("DOORWARD_LOGOUT_CLIENT_ID", |to, text| {
+        to.issuer().logout_client_id = Some(OneOrMany::list(&text))
+    }),
+    ("DOORWARD_REVOCATION_STORE", |to, text| {
+        to.config.revocation_store = Some(secret(&text))
+    }),
+    ("DOORWARD_REVOCATION_ON_OUTAGE", |to, text| {
+        to.config.revocation_on_outage = Some(text)
+    }),
+    ("DOORWARD_REVOCATION_RETENTION", |to, text| {
+        to.parsed(text, |to, value| {
+            to.config.revocation_retention = Some(value)
+        })
+    }),
+    ("DOORWARD_REVOCATION_MAX_ENTRIES", |to, text| {
+        to.parsed(text, |to, value| {
+            to.config.revocation_max_entries = Some(value)
+        })
+    }),
     ("DOORWARD_DISCOVER", |to, text| {
         to.parsed(text, |to, value| to.issuer().discover = Some(value))
     }),

@@ -15,6 +15,7 @@
 mod answers;
 mod ask;
 mod authenticator;
+mod backchannel;
 mod budget;
 mod clock;
 mod config;
@@ -26,6 +27,7 @@ mod memory;
 mod observe;
 mod preset;
 mod remote;
+mod revocation;
 mod tenants;
 mod webhook;
 
@@ -50,18 +52,22 @@ struct Readme;
 struct AxumGuide;
 
 pub use authenticator::{Attempt, Authenticator};
+pub use backchannel::{LogoutReply, MAX_LOGOUT_BYTES};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
     ANY_AUDIENCE, Config, ConfigError, IssuerConfig, OneOrMany, OpaqueConfig, SecretText,
 };
 pub use doorward_core as core;
 pub use doorward_core::{
-    Algorithm, Identity, Level, Policy, Reason, Rejection, RequestHead, Reverification, Secret,
-    Timestamp, TokenKind, WebhookMessage, WebhookReason, WebhookRejection, WebhookVerifier,
+    Algorithm, Identity, Level, Logout, Policy, Reason, Rejection, RequestHead, Reverification,
+    Revocation, RevokedClaim, Secret, Timestamp, TokenKind, WebhookMessage, WebhookReason,
+    WebhookRejection, WebhookVerifier,
 };
 pub use fetch::{FetchError, KeysUrl};
 pub use flight::Ticket;
 pub use freshness::FetchSettings;
 pub use memory::KeyStatus;
 pub use preset::{Alternative, Hole, Preset};
-pub use webhook::{webhooks, webhooks_from_env, webhooks_from_variables};
+    Algorithm, Identity, Level, Logout, Policy, Reason, Rejection, RequestHead, Reverification,
+    Revocation, RevokedClaim, Secret, Timestamp, TokenKind, WebhookMessage, WebhookReason,
+    WebhookRejection, WebhookVerifier,

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use doorward_core::{
-    AlgorithmSet, Answer, Facts, Identity, IssuerId, JwkSet, Known, Provenance, Timestamp,
-    TokenKind,
+    AlgorithmSet, Answer, Claims, Facts, Identity, IssuerId, JwkSet, Known, Provenance,
+    RevokedClaim, Timestamp, TokenKind,
 };
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::fetch::{FetchError, Fetched, Fetcher, KeysUrl};
 use crate::flight::Ticket;
 use crate::freshness::{Advice, FetchSettings, History};
+use crate::revocation::Revocations;
 use crate::tenants::Tenants;
 
 /// The facts store of one [`Authenticator`](crate::Authenticator).
@@ -26,6 +27,7 @@ pub(crate) struct Memory {
     sources: Vec<Source>,
     tokens: Option<Cache<[u8; 32], Remembered, ByWeight>>,
     answers: Answers,
+    revocations: Revocations,
 }
 
 /// A verified caller, and until when an issuer's word about an opaque token is believed.
@@ -36,7 +38,12 @@ struct Remembered {
 }
 
 impl Memory {
-    pub(crate) fn new(sources: Vec<Source>, answers: Answers, cache_bytes: usize) -> Self {
+    pub(crate) fn new(
+        sources: Vec<Source>,
+        answers: Answers,
+        revocations: Revocations,
+        cache_bytes: usize,
+    ) -> Self {
         const TYPICAL_ENTRY: usize = 2500;
         let tokens = (cache_bytes > 0).then(|| {
             Cache::with_weighter(
@@ -49,6 +56,7 @@ impl Memory {
             sources,
             tokens,
             answers,
+            revocations,
         }
     }
 
@@ -140,6 +148,11 @@ impl Memory {
         &self.answers
     }
 
+    /// What was revoked.
+    pub(crate) fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
     pub(crate) fn forget(&self, digest: &[u8; 32]) {
         if let Some(tokens) = &self.tokens {
             tokens.remove(digest);
@@ -210,6 +223,10 @@ impl Facts for At<'_> {
         self.memory
             .answers
             .look_up(&self.digest, issuer, kind, self.now, self.elapsed)
+    }
+
+    fn revoked(&self, issuer: &str, claims: &Claims) -> Known<RevokedClaim> {
+        self.memory.revocations.revoked(issuer, claims)
     }
 }
 

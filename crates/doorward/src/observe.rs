@@ -96,6 +96,15 @@ pub(crate) fn fetched(url: &str, error: Option<&FetchError>) {
     not(feature = "tracing"),
     allow(unused_variables, reason = "the feature is off")
 )]
+pub(crate) fn revocations_away(why: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(target: "doorward", why, "the store of revocations is away");
+}
+
+#[cfg_attr(
+    not(feature = "tracing"),
+    allow(unused_variables, reason = "the feature is off")
+)]
 pub(crate) fn asked(error: &FetchError) {
     #[cfg(feature = "tracing")]
     if let FetchError::Status {

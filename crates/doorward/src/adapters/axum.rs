@@ -19,13 +19,19 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use axum_core::body::Body;
-use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum_core::extract::{
+    FromRef, FromRequest, FromRequestParts, OptionalFromRequestParts, Request,
+};
 use axum_core::response::{IntoResponse, Response};
-use doorward_core::{Policy, Reason, Rejection};
+use bytes::Bytes;
+use doorward_core::{Logout, Policy, Reason, Rejection};
 use http::StatusCode;
+use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use crate::authenticator::Authenticator;
+use crate::backchannel::LogoutReply;
 pub use crate::axum_webhook::{SignedBody, Webhook, WebhookClock, WebhookRefusal};
 pub use crate::tower::{Admission, AuthLayer, Head};
 
@@ -133,6 +139,62 @@ impl<S: Send + Sync, D: Demand> FromRequestParts<S> for Permitted<D> {
             identity,
             demand: PhantomData,
         })
+    }
+}
+
+/// A logout token that the issuer sent (OpenID Connect Back-Channel Logout 1.0), verified; what it says is over is
+/// revoked by now. Answers 200 as a response. The [`Authenticator`] comes from the router's state.
+///
+/// ```
+/// # use doorward::Authenticator;
+/// # fn example(auth: Authenticator) -> ::axum::Router {
+/// use axum::{Router, routing::post};
+/// use doorward::axum::BackchannelLogout;
+///
+/// async fn logout(logout: BackchannelLogout) -> BackchannelLogout {
+///     logout
+/// }
+///
+/// Router::new().route("/backchannel-logout", post(logout)).with_state(auth)
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct BackchannelLogout(pub Logout);
+
+impl<S: Send + Sync> FromRequest<S> for BackchannelLogout
+where
+    Authenticator: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let body = Bytes::from_request(request, state).await;
+        let body = body.map_err(IntoResponse::into_response)?;
+        let reply = Authenticator::from_ref(state).answer_logout(&body).await;
+        match &reply.verdict {
+            Ok(logout) => Ok(Self(logout.clone())),
+            Err(_) => Err(reply.into_response()),
+        }
+    }
+}
+
+impl IntoResponse for BackchannelLogout {
+    fn into_response(self) -> Response {
+        ([(CACHE_CONTROL, "no-store")], ()).into_response()
+    }
+}
+
+impl IntoResponse for LogoutReply {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in self.headers {
+            if let Ok(value) = value.try_into() {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
     }
 }
 

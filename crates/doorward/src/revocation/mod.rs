@@ -1,0 +1,325 @@
+//! What was revoked before its time: known here at once, and to the other processes through a store they share.
+//!
+//! The list in memory decides, so a request never waits for the store. Only the first one does, until the list has been
+//! loaded or the store is known to be away; and what then becomes of tokens is a setting ([`OnOutage`]).
+
+mod denylist;
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "redis", feature = "sqlite")),
+    allow(dead_code, unused_mut)
+)]
+mod follower;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "redis", feature = "sqlite")),
+    allow(
+        dead_code,
+        unused_variables,
+        unreachable_code,
+        reason = "there is no store to follow"
+    )
+)]
+mod store;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, TryLockError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Guard};
+use doorward_core::{Claims, Identity, Known, Revocation, RevokedClaim, Timestamp};
+use serde::Serialize;
+
+use self::denylist::Denylist;
+use self::follower::Follower;
+pub(crate) use self::follower::Receipt;
+pub use self::follower::StoreStatus;
+pub(crate) use self::store::Address;
+use crate::flight::Ticket;
+
+/// What is revoked, as it is configured.
+#[derive(Clone, Debug)]
+pub(crate) struct RevocationSettings {
+    pub(crate) store: Option<Address>,
+    pub(crate) on_outage: OnOutage,
+    /// How long a revocation is kept that does not say so itself, and the longest any may be kept.
+    pub(crate) retention: Duration,
+    pub(crate) most: usize,
+}
+
+/// What becomes of a good token while the shared store is away, so that nobody can tell whether it was revoked
+/// elsewhere. What is known here is refused either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum OnOutage {
+    /// It is accepted: the token's own expiry bounds the harm.
+    Accept,
+    /// It is refused, with 503 and Retry-After.
+    Refuse,
+}
+
+impl OnOutage {
+    /// Its name in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+/// Why something is not revoked everywhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RevocationError {
+    /// It cannot be revoked at all: what was found and what would be right.
+    #[error("{0}")]
+    Invalid(String),
+    /// It is refused in this process, and others will hear of it when the store is back: it is tried until then.
+    #[error("it is revoked here, and not yet known to others: {0}")]
+    NotShared(String),
+}
+
+/// The longest `sid`, `jti`, `sub`, `client_id` or issuer, in bytes.
+const MAX_TEXT: usize = 512;
+
+pub(crate) struct Revocations {
+    known: Arc<List>,
+    follower: Option<Follower>,
+    settings: RevocationSettings,
+    /// The longest life of a token that was accepted, in seconds.
+    longest_life: AtomicU64,
+}
+
+impl Revocations {
+    pub(crate) fn new(settings: RevocationSettings) -> Self {
+        let known = Arc::new(List::new(settings.most));
+        let follower = settings.store.clone().map(|address| {
+            Follower::new(
+                address,
+                Arc::clone(&known),
+                settings.on_outage,
+                settings.retention,
+            )
+        });
+        Self {
+            known,
+            follower,
+            settings,
+            longest_life: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a token is revoked, as far as is known here.
+    pub(crate) fn revoked(&self, issuer: &str, claims: &Claims) -> Known<RevokedClaim> {
+        if let Some(claim) = self.known.find(issuer, claims) {
+            return Known::Yes(claim);
+        }
+        match &self.follower {
+            None => Known::No,
+            Some(follower) => follower.is_in_touch(),
+        }
+    }
+
+    /// Loads what was revoked elsewhere, and goes on following it.
+    pub(crate) fn follow(&self) -> Option<Ticket> {
+        self.follower.as_ref().map(Follower::open)
+    }
+
+    /// When a revocation of now may be forgotten.
+    pub(crate) fn end(&self, now: Timestamp) -> Timestamp {
+        now.plus(self.settings.retention)
+    }
+
+    /// Refuses what it covers from here on, and tells the others. The receipt says when they can know.
+    pub(crate) fn revoke(
+        &self,
+        revocation: Revocation,
+        now: Timestamp,
+    ) -> Result<Option<Receipt>, RevocationError> {
+        self.check(&revocation, now)?;
+        self.known.insert(std::slice::from_ref(&revocation), now);
+        Ok(self
+            .follower
+            .as_ref()
+            .map(|follower| follower.publish(revocation)))
+    }
+
+    fn check(&self, revocation: &Revocation, now: Timestamp) -> Result<(), RevocationError> {
+        let invalid = |why: String| Err(RevocationError::Invalid(why));
+        let texts = [Some(&revocation.value), revocation.issuer.as_ref()];
+        for text in texts.into_iter().flatten() {
+            if text.is_empty() || text.len() > MAX_TEXT || text.contains('\0') {
+                let (claim, length) = (revocation.claim, text.len());
+                return invalid(format!(
+                    "`{claim}` and its issuer have 1 to {MAX_TEXT} bytes and no NUL; one has {length}"
+                ));
+            }
+        }
+        // A second for the caller's own rounding.
+        if revocation.expires_at > self.end(now).plus(Duration::from_secs(1)) {
+            return invalid(format!(
+                "it ends at {}, later than `revocation_retention` ({} s) keeps anything",
+                revocation.expires_at,
+                self.settings.retention.as_secs()
+            ));
+        }
+        if revocation.expires_at <= now {
+            let end = revocation.expires_at;
+            return invalid(format!("it ended at {end}, and now is {now}"));
+        }
+        Ok(())
+    }
+
+    /// Notes how long tokens live: revocations must be kept as long.
+    pub(crate) fn note_life(&self, identity: &Identity) {
+        let Some(issued_at) = identity.issued_at() else {
+            return;
+        };
+        let life = identity.expires_at().millis_since(issued_at) / 1000;
+        // One that never expires is asked about again and again.
+        if identity.expires_at() < Timestamp::LAST {
+            let life = u64::try_from(life).unwrap_or(0);
+            self.longest_life.fetch_max(life, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn status(&self) -> RevocationStatus {
+        let (entries, dropped) = self.known.read(|list| (list.len(), list.dropped()));
+        RevocationStatus {
+            entries,
+            max_entries: self.settings.most,
+            dropped,
+            retention_seconds: self.settings.retention.as_secs_f64(),
+            longest_token_seconds: self.longest_life.load(Ordering::Relaxed),
+            on_outage: self.settings.on_outage.as_str(),
+            store: self.follower.as_ref().map(Follower::status),
+        }
+    }
+}
+
+impl fmt::Debug for Revocations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revocations")
+            .field("entries", &self.known.len.load(Ordering::Relaxed))
+            .field("store", &self.settings.store)
+            .finish()
+    }
+}
+
+/// The list that requests read and a follower writes.
+///
+/// A process may fork while another thread writes; the child inherits a lock that nobody will open. It notices, and
+/// begins with a list of its own that it loads anew.
+pub(crate) struct List {
+    current: ArcSwap<Guarded>,
+    /// So that nobody opens a lock to find nothing.
+    len: AtomicUsize,
+    most: usize,
+    /// When the store was heard of last, in milliseconds of the follower's; 0: the list was never loaded.
+    heard_at: AtomicU64,
+}
+
+struct Guarded {
+    process: u32,
+    list: RwLock<Denylist>,
+}
+
+impl Guarded {
+    fn new(most: usize) -> Self {
+        Self {
+            process: std::process::id(),
+            list: RwLock::new(Denylist::new(most)),
+        }
+    }
+}
+
+impl List {
+    fn new(most: usize) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(Guarded::new(most)),
+            len: AtomicUsize::new(0),
+            most,
+            heard_at: AtomicU64::new(0),
+        }
+    }
+
+    fn find(&self, issuer: &str, claims: &Claims) -> Option<RevokedClaim> {
+        if self.len.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        self.read(|list| list.find(issuer, claims))
+    }
+
+    /// Takes them in.
+    fn insert(&self, revocations: &[Revocation], now: Timestamp) {
+        let current = self.current();
+        // Nothing in there can be left half done.
+        let mut list = current.list.write().unwrap_or_else(PoisonError::into_inner);
+        list.sweep(now);
+        for revocation in revocations {
+            list.insert(revocation, now);
+        }
+        self.len.store(list.len(), Ordering::Release);
+    }
+
+    fn all(&self, now: Timestamp) -> Vec<Revocation> {
+        self.read(|list| list.all(now))
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&Denylist) -> T) -> T {
+        let current = self.current();
+        let list = current.list.read().unwrap_or_else(PoisonError::into_inner);
+        look(&list)
+    }
+
+    fn current(&self) -> Guard<Arc<Guarded>> {
+        let current = self.current.load();
+        let locked = matches!(current.list.try_read(), Err(TryLockError::WouldBlock));
+        if !locked || current.process == std::process::id() {
+            return current;
+        }
+        self.heard_at.store(0, Ordering::Release);
+        self.len.store(0, Ordering::Release);
+        self.current.store(Arc::new(Guarded::new(self.most)));
+        self.current.load()
+    }
+}
+
+/// What there is to say about revocation, for people and monitors.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RevocationStatus {
+    /// How many are known.
+    pub entries: usize,
+    /// How many there may be.
+    pub max_entries: usize,
+    /// How many had to go before their time, because there were too many: `revocation_max_entries` is too small.
+    pub dropped: u64,
+    /// How long one is kept, in seconds.
+    pub retention_seconds: f64,
+    /// The longest life of a token that was accepted so far, in seconds. One that lives longer than `retention_seconds`
+    /// may come back.
+    pub longest_token_seconds: u64,
+    /// What becomes of tokens while the store is away: `accept` or `refuse`.
+    pub on_outage: &'static str,
+    /// The store that is shared with other processes, if there is one.
+    pub store: Option<StoreStatus>,
+}
+
+impl RevocationStatus {
+    /// Whether every revocation reaches every token it should, as far as this process can tell.
+    pub fn is_healthy(&self) -> bool {
+        self.dropped == 0
+            && self.longest_token_seconds as f64 <= self.retention_seconds
+            && self
+                .store
+                .as_ref()
+                .is_none_or(|store| store.state != "away" && store.unsent == 0)
+    }
+}
