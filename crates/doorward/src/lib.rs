@@ -68,6 +68,4 @@ pub use flight::Ticket;
 pub use freshness::FetchSettings;
 pub use memory::KeyStatus;
 pub use preset::{Alternative, Hole, Preset};
-    Algorithm, Identity, Level, Logout, Policy, Reason, Rejection, RequestHead, Reverification,
-    Revocation, RevokedClaim, Secret, Timestamp, TokenKind, WebhookMessage, WebhookReason,
-    WebhookRejection, WebhookVerifier,
+pub use revocation::{OnOutage, RevocationError, RevocationStatus, StoreStatus};

@@ -31,8 +31,8 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use crate::authenticator::Authenticator;
-use crate::backchannel::LogoutReply;
 pub use crate::axum_webhook::{SignedBody, Webhook, WebhookClock, WebhookRefusal};
+use crate::backchannel::LogoutReply;
 pub use crate::tower::{Admission, AuthLayer, Head};
 
 /// The verified caller. As `Option<Identity>` it is `None` where nobody presented credentials and the layer allows it.
