@@ -69,3 +69,4 @@ pub use freshness::FetchSettings;
 pub use memory::KeyStatus;
 pub use preset::{Alternative, Hole, Preset};
 pub use revocation::{OnOutage, RevocationError, RevocationStatus, StoreStatus};
+pub use webhook::{webhooks, webhooks_from_env, webhooks_from_variables};
