@@ -6,6 +6,7 @@ from typing import Any, Final, Literal, final
 
 from typing_extensions import Self, Unpack, disjoint_base
 
+from ._rejection import Rejection
 from ._types import Algorithm, Endpoint, Fault, IssuerSettings, Keys, Preset, TokenKind
 
 __version__: Final[str]
@@ -242,6 +243,12 @@ class Authenticator:
         """The origins and clients that tokens may be made for, of all issuers."""
     def permit(self, policy: Policy, identity: Identity) -> None:
         """As `Policy.permit`, and the refusal explains itself if this authenticator's refusals do."""
+
+    def refusal(self, reason: str, detail: str) -> Rejection:
+        """A refusal in the way this authenticator's speak, for what an adapter alone can judge.
+
+        `detail` is for the operator's log. Raises `ValueError` for a reason that is none.
+        """
 
     def refresh(self) -> None:
         """Fetches every remote key set now (warm-up). Blocks."""

@@ -135,3 +135,6 @@ class Reason(str, Enum):
 
     IMPERSONATION_DENIED = "impersonation_denied"
     """403. This route is closed to impersonated sessions."""
+
+    CROSS_ORIGIN = "cross_origin"
+    """403. The session cookie came with a request that another site made the browser send."""

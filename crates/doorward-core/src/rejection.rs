@@ -167,6 +167,9 @@ reasons! {
     ImpersonationDenied = "impersonation_denied", 403, INSUFFICIENT_SCOPE, None,
         "This route is closed to impersonated sessions.",
         "Sign in as the user themselves.";
+    CrossOrigin = "cross_origin", 403, None, None,
+        "The session cookie came with a request that another site made the browser send.",
+        "Add the frontend's exact origin to `authorized_parties`, or send the token in an Authorization header.";
 }
 
 impl Reason {
@@ -291,13 +294,15 @@ impl Rejection {
         self.0.reason == Reason::CredentialsMissing
     }
 
-    /// The `WWW-Authenticate` challenge; `None` for trouble on our side, which no credentials would mend.
+    /// The `WWW-Authenticate` challenge; `None` for trouble on our side, and for another site's request, which no
+    /// credentials would mend.
     pub fn challenge(&self) -> Option<Challenge> {
-        if self.status() == 503 {
+        let error = self.0.reason.error();
+        if error.is_none() && !self.is_absence() {
             return None;
         }
         let mut challenge = Challenge::bearer();
-        if let Some(error) = self.0.reason.error() {
+        if let Some(error) = error {
             challenge = challenge
                 .error(error)
                 .error_description(self.0.reason.summary());
@@ -418,6 +423,7 @@ mod tests {
                 400 => assert_eq!(error, INVALID_REQUEST, "{reason}"),
                 401 if reason == Reason::CredentialsMissing => assert_eq!(error, None),
                 401 => assert_eq!(error, INVALID_TOKEN, "{reason}"),
+                403 if reason == Reason::CrossOrigin => assert_eq!(error, None),
                 403 => assert_eq!(error, INSUFFICIENT_SCOPE, "{reason}"),
                 503 => assert_eq!(error, None, "{reason}"),
                 other => panic!("{reason} has status {other}"),
@@ -444,6 +450,15 @@ mod tests {
             rejection
                 .headers()
                 .contains(&("retry-after", "7".to_owned()))
+        );
+    }
+
+    #[test]
+    fn what_no_credentials_would_mend_is_not_challenged() {
+        let rejection = Rejection::new(Reason::CrossOrigin);
+        assert_eq!(
+            rejection.headers(),
+            [("cache-control", "no-store".to_owned())]
         );
     }
 

@@ -9,7 +9,7 @@ use doorward::core::Place;
 use doorward::{
     Attempt, Authenticator as Engine, Clock, Config, IssuerConfig, OneOrMany, Ticket, Timestamp,
 };
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString, PyTuple, PyType};
 
@@ -237,6 +237,20 @@ impl Authenticator {
     fn permit(&self, py: Python<'_>, policy: &Policy, identity: &Identity) -> PyResult<()> {
         let permitted = policy.engine.permit(&identity.engine);
         permitted.map_err(|rejection| raise(py, &self.engine.refuse(rejection)))
+    }
+
+    /// A refusal as this authenticator's speak, for what an adapter alone can judge.
+    fn refusal<'py>(
+        &self,
+        py: Python<'py>,
+        reason: &str,
+        detail: String,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let reason = doorward::Reason::from_code(reason)
+            .ok_or_else(|| PyValueError::new_err("no such reason"))?;
+        let rejection = doorward::Rejection::new(reason).with_detail(detail);
+        let refused = raise(py, &self.engine.refuse(rejection));
+        Ok(refused.into_value(py).into_bound(py).into_any())
     }
 
     /// The bearer token a request presents, unverified.

@@ -1008,6 +1008,16 @@ impl IssuerConfig {
                 "names no party, so every token would be refused; name your frontend's origin, or leave the setting out",
             ));
         }
+        // Parties are compared as they are: a pattern would match no token.
+        if let Some(party) = parties.iter().find(|party| party.contains('*')) {
+            return Err(ConfigError::new(
+                "authorized_parties",
+                format!(
+                    "{party:?} is a pattern, and parties are compared as they are, so every token would be refused; name \
+                     each origin, or leave the setting out to take tokens made for any"
+                ),
+            ));
+        }
         if let Some(party) = parties
             .iter()
             .find(|party| party.starts_with("http") && party.ends_with('/'))
@@ -1183,6 +1193,9 @@ mod tests {
         };
         assert!(error(parties("")).contains("authorized_parties"));
         assert!(error(parties("http://a/")).contains("slash"));
+        for pattern in ["*", "http://a, *", "https://*.example.com"] {
+            assert!(error(parties(pattern)).contains("each origin"), "{pattern}");
+        }
         assert!(
             error(IssuerConfig {
                 azp: Some("requires".into()),
