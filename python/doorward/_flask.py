@@ -357,9 +357,11 @@ class State:
             return ()
         demand, above = self.gate(blueprint).demands(rule.endpoint)
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            # Fetch §3.2.2: a preflight carries no credentials. A view that answers it itself is
-            # called for it, and keeps the guards of its own.
-            return () if getattr(rule, "provide_automatic_options", False) else above
+            # Fetch §3.2.2: a preflight carries no credentials.
+            if getattr(rule, "provide_automatic_options", False):
+                return ()
+            if self.answers_preflights(rule):
+                return above
         return above if demand is None else (demand, *above)
 
     def judge(
@@ -369,7 +371,7 @@ class State:
         memo: MutableMapping[str, Any],
         request: Request,
         namespace: dict[str, Any],
-    ) -> Refused | CrossOrigin | None:
+    ) -> Refused | None:
         """Why a request may not pass, `None` where it may. Notes its caller, also in `g`, whose
         `namespace` this is.
         """
@@ -378,10 +380,6 @@ class State:
                 return None
             return refusal(found, request)
         if memo.get(CALLER) is not found:
-            if self.check_origin and request.method not in _SAFE:
-                crossed = self._crossed(memo, request)
-                if crossed is not None:
-                    return crossed
             memo[CALLER] = found
             namespace["auth_state"] = AuthState(found)
             namespace["user_id"] = found.user_id
@@ -391,29 +389,17 @@ class State:
                 return refusal(lacking, request)
         return None
 
-    def _crossed(self, memo: MutableMapping[str, Any], request: Request) -> CrossOrigin | None:
-        """The refusal of what another site made the browser send, cookie and all."""
-        if self.auth.place(memo) != "cookie":
-            return None
-        origin = request.headers.get("Origin")
-        site = request.headers.get("Sec-Fetch-Site")
-        if origin is not None and origin in self.auth.authorized_parties:
-            return None
-        if site is not None:
-            # Fetch Metadata §2.3: the browser's own word, which pages cannot write.
-            if site in ("same-origin", "none"):
-                return None
-        elif origin is None or _host(origin) == request.host.lower():
-            # Without a word from the browser: RFC 6454 §7.3. Schemes are not compared, for behind a
-            # proxy ours is often wrong.
-            return None
-        _logger.info(
-            "refused: cross_origin: the session cookie came with a %s from origin %s "
-            "(Add the frontend's exact origin to `authorized_parties`.)",
-            request.method,
-            ascii(origin)[:200],
-        )
-        return CrossOrigin(html=_prefers_html(request))
+    def answers_preflights(self, rule: Any) -> bool:
+        """Whether the view of a rule is called for preflights to answer them itself, with the
+        guards of its own. Any other view that lists `OPTIONS` among its methods would take one for
+        a request it may act upon.
+        """
+        view = self.app.view_functions.get(rule.endpoint)
+        # What Flask has decorators say that answer `OPTIONS` in the place of a view.
+        if getattr(view, "provide_automatic_options", None) is False:
+            return True
+        kind = getattr(view, "view_class", None)
+        return rule.methods == {"OPTIONS"} or hasattr(kind, "options")
 
 
 class Gate:
@@ -596,20 +582,8 @@ class ServiceUnavailable(Refused, exceptions.ServiceUnavailable):
     """Trouble on our side of the door."""
 
 
-class CrossOrigin(_Answer, exceptions.Forbidden):
-    """Another site made the browser send the session cookie.
-
-    Nothing is wrong with the credentials, so this is no `Refused`.
-    """
-
-    def __init__(self, *, html: bool = False) -> None:
-        super().__init__(
-            "cross_origin",
-            html,
-            b'{"detail":"cross_origin"}',
-            "application/json",
-            [("cache-control", "no-store")],
-        )
+class CrossOrigin(Forbidden):
+    """Another site made the browser send the session cookie. Nothing is wrong with the caller."""
 
 
 def behind(proxy: T) -> Callable[[], T]:
@@ -622,6 +596,8 @@ def behind(proxy: T) -> Callable[[], T]:
 def refusal(rejection: Rejection, request: Request) -> Refused:
     """The exception that makes Flask and Quart answer `rejection`."""
     kind = _KINDS.get(rejection.status, Refused)
+    if rejection.reason is Reason.CROSS_ORIGIN:
+        kind = CrossOrigin
     return kind(rejection, html=_prefers_html(request))
 
 
@@ -630,10 +606,6 @@ def _prefers_html(request: Request) -> bool:
     accept = request.accept_mimetypes
     data = max(accept.quality("application/json"), accept.quality("application/problem+json"))
     return accept.quality("text/html") > data
-
-
-def _host(origin: str) -> str:
-    return origin.partition("://")[2].lower()
 
 
 class _Settings:
@@ -734,5 +706,3 @@ _KINDS: dict[int, type[Refused]] = {
     503: ServiceUnavailable,
 }
 _SENTENCES = {row[0]: row[4] for row in REASONS}
-#: RFC 9110 §9.2.1.
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

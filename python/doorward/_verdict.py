@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import observe
 from ._doorward import Pending
+from ._origin import cross_origin
 from ._rejection import Rejection
 
 if TYPE_CHECKING:
@@ -20,12 +21,16 @@ _logger = logging.getLogger("doorward")
 #: Where a request remembers its verdict: which authenticator reached it, and from which headers.
 #: The engine writes it too.
 VERDICT = "doorward.verdict"
+#: Where an ASGI scope has the authenticator of the nearest door, even one that asked nobody.
+DOOR = "doorward.door"
 
 
 def first_try(
-    auth: Authenticator, scope: MutableMapping[str, Any]
+    auth: Authenticator, scope: MutableMapping[str, Any], *, check_origin: bool = True
 ) -> Identity | Rejection | Pending:
-    """What `auth` says about an ASGI request without waiting; asked once for all askers."""
+    """What `auth` says about an ASGI request without waiting; asked once for all askers, of whom
+    the first decides whether a cookie is accepted from anywhere (`check_origin=False`).
+    """
     remembered = scope.get(VERDICT)
     # Frameworks copy the list of headers, so it is compared by what is in it.
     if remembered is not None and remembered[0] is auth and remembered[1] == scope["headers"]:
@@ -36,23 +41,25 @@ def first_try(
         return refused(auth, scope, rejection)
     if isinstance(found, Pending):
         return found
-    return _admitted(auth, scope, scope["headers"], found)
+    return _admitted(auth, scope, scope["headers"], found, check_origin)
 
 
-async def verdict(auth: Authenticator, scope: MutableMapping[str, Any]) -> Identity | Rejection:
+async def verdict(
+    auth: Authenticator, scope: MutableMapping[str, Any], *, check_origin: bool = True
+) -> Identity | Rejection:
     """Like `first_try`, and waits where a key set must be fetched first."""
-    found = first_try(auth, scope)
+    found = first_try(auth, scope, check_origin=check_origin)
     if isinstance(found, Pending):
         try:
             found = await auth.authenticate(scope)
         except Rejection as rejection:
             return refused(auth, scope, rejection)
-        return _admitted(auth, scope, scope["headers"], found)
+        return _admitted(auth, scope, scope["headers"], found, check_origin)
     return found
 
 
 def verdict_blocking(
-    auth: Authenticator, environ: MutableMapping[str, Any]
+    auth: Authenticator, environ: MutableMapping[str, Any], *, check_origin: bool = True
 ) -> Identity | Rejection:
     """What `auth` says about a WSGI request. Blocks, without the GIL, where a key set must be
     fetched first.
@@ -66,7 +73,7 @@ def verdict_blocking(
         found = auth.authenticate_blocking(environ)
     except Rejection as rejection:
         return _remember(auth, environ, presented, rejection)
-    return _admitted(auth, environ, presented, found)
+    return _admitted(auth, environ, presented, found, check_origin)
 
 
 def permitted(auth: Authenticator, policy: Policy, identity: Identity) -> Rejection | None:
@@ -81,8 +88,16 @@ def permitted(auth: Authenticator, policy: Policy, identity: Identity) -> Reject
 
 
 def _admitted(
-    auth: Authenticator, request: MutableMapping[str, Any], presented: object, identity: Identity
-) -> Identity:
+    auth: Authenticator,
+    request: MutableMapping[str, Any],
+    presented: object,
+    identity: Identity,
+    check_origin: bool,
+) -> Identity | Rejection:
+    crossed = cross_origin(auth, request) if check_origin else None
+    if crossed is not None:
+        return _remember(auth, request, presented, crossed)
+    request[DOOR] = auth
     request[VERDICT] = (auth, presented, identity)
     observe.verified(identity)
     return identity
@@ -99,6 +114,7 @@ def _remember(
     auth: Authenticator, request: MutableMapping[str, Any], presented: object, rejection: Rejection
 ) -> Rejection:
     report(rejection)
+    request[DOOR] = auth
     request[VERDICT] = (auth, presented, rejection.with_traceback(None))
     return rejection
 

@@ -12,10 +12,11 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
+from ._origin import is_encrypted, is_same_host
 from ._rejection import Rejection
-from ._verdict import report, verdict
+from ._verdict import DOOR, report, verdict
 
 if TYPE_CHECKING:
     from ._authenticator import Authenticator
@@ -72,6 +73,7 @@ def handshake(auth: Authenticator, scope: Scope, places: Places = HEADERS) -> Sc
     Authorization field, so that two which differ are as wrong as two such fields; it is taken out
     of `scope`, where neither the application nor an access log needs it.
     """
+    scope[DOOR] = auth
     remembered = scope.get(_HANDSHAKE)
     # Whoever asks for less afterwards is content with what was found in all places.
     if remembered and remembered[0] is auth and places in (remembered[1], HEADERS):
@@ -144,7 +146,9 @@ def _is_ours(auth: Authenticator, scope: Scope, fields: list[tuple[bytes, bytes]
     origins = [value.decode("latin-1") for name, value in fields if name == b"origin"]
     if len(origins) == 1:
         hosts = [value.decode("latin-1") for name, value in fields if name == b"host"]
-        if origins[0] in auth.authorized_parties or _is_same_host(origins[0], hosts, scope):
+        if origins[0] in auth.authorized_parties or is_same_host(
+            origins[0], hosts, is_encrypted(scope)
+        ):
             return True
     if not any(name == b"authorization" for name, _ in fields):
         _logger.info(
@@ -153,24 +157,6 @@ def _is_ours(auth: Authenticator, scope: Scope, fields: list[tuple[bytes, bytes]
             ", ".join(ascii(origin[:200]) for origin in origins) or "missing",
         )
     return False
-
-
-def _is_same_host(origin: str, hosts: list[str], scope: Scope) -> bool:
-    try:
-        page = urlsplit(origin)
-    except ValueError:
-        return False
-    # Where the connection is encrypted a page must be too: whoever can forge one in plain http
-    # has no business with our cookies.
-    schemes = ("https",) if scope.get("scheme") == "wss" else ("https", "http")
-    if page.scheme not in schemes or not page.netloc or len(hosts) != 1:
-        return False
-    port = ":443" if page.scheme == "https" else ":80"
-    host = page.netloc.lower().removesuffix(port)
-    return (
-        origin.lower() == f"{page.scheme}://{page.netloc}".lower()
-        and hosts[0].lower().removesuffix(port) == host
-    )
 
 
 class Session:

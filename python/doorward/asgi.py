@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 from ._authenticator import Authenticator
 from ._doorward import Credentials, Identity, Pending, Policy, User, admit
+from ._origin import SAFE, cross_origin
 from ._rejection import Rejection
-from ._verdict import VERDICT, first_try, permitted, refused, verdict
+from ._verdict import DOOR, VERDICT, first_try, permitted, refused, verdict
 from ._websocket import handshake
 from .observe import verified
 
@@ -34,14 +35,19 @@ class AuthMiddleware:
                 all the same.
     `policy`    what every identified caller must satisfy besides.
     `on_refusal`  answers refusals in your own way.
+    `check_origin`  refuses (403) what another site makes a browser send with the session cookie,
+                unless the method is GET, HEAD or OPTIONS.
 
     A websocket's session cookie counts only where one of the authorized parties, or this host,
     opens it: browsers send cookies along from every page in the world.
 
-    CORS preflights always pass: they carry no credentials by design. Any other `OPTIONS` is a
-    request like every other. Downstream finds the caller in `request.auth.identity`, `request.user`
-    (Starlette's contract, so `requires("authenticated")` works) and `request.state.identity`,
-    `.user_id`, `.doorward`. Put a CORS middleware outside of this one.
+    Put a CORS middleware outside of this one: it answers preflights, which carry no credentials by
+    design, and lets pages read refusals. A preflight that gets here is answered 405 and goes no
+    further, unless strangers may pass anyway: not every application looks at the method before it
+    acts. Any other `OPTIONS` is a request like every other.
+
+    Downstream finds the caller in `request.auth.identity`, `request.user` (Starlette's contract, so
+    `requires("authenticated")` works) and `request.state.identity`, `.user_id`, `.doorward`.
     """
 
     def __init__(
@@ -53,13 +59,20 @@ class AuthMiddleware:
         optional: bool = False,
         policy: Policy | None = None,
         on_refusal: OnRefusal | None = None,
+        check_origin: bool = True,
     ) -> None:
+        if not isinstance(auth, Authenticator):  # pyright: ignore[reportUnnecessaryIsInstance]
+            # The value itself is not shown: it may be a secret key.
+            raise TypeError(f"auth: expected an Authenticator, found {type(auth).__name__}")
+        if policy is not None and not isinstance(policy, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"policy: expected a Policy, found {type(policy).__name__}")
         self.app = app
         self.auth = auth
         self.optional = optional
         self.policy = policy
         self.on_refusal = on_refusal
-        self._excluded = _excluded(exclude)
+        self.check_origin = check_origin
+        self._excluded = excluded(exclude)
         # Whoever asks for nothing special gets the short way.
         self._direct = (
             policy is None and type(self) is AuthMiddleware and type(auth) is Authenticator
@@ -70,11 +83,14 @@ class AuthMiddleware:
         if kind != "http" and kind != "websocket":
             await self.app(scope, receive, send)
             return
-        may_be_open = self._excluded is not None or scope.get("method") == "OPTIONS"
-        if may_be_open and self._is_open(scope):
-            inner = dict(scope)
-            self.admit(inner, None)
-            await self.app(inner, receive, send)
+        if self._excluded is not None and is_excluded(self._excluded, scope):
+            await self._pass_unasked(scope, receive, send)
+            return
+        if is_preflight(scope):
+            if self.optional:
+                await self._pass_unasked(scope, receive, send)
+            else:
+                await _not_allowed(send)
             return
         found: Identity | Rejection | Pending
         if kind == "http" and self._direct and VERDICT not in scope:
@@ -84,11 +100,19 @@ class AuthMiddleware:
                 inner = dict(scope)
                 found = refused(self.auth, inner, rejection)
             else:
+                crossed = None
                 if isinstance(admitted, dict):
-                    verified(admitted["state"]["identity"])
-                    await self.app(admitted, receive, send)
-                    return
-                inner, found = dict(scope), admitted
+                    if self.check_origin and scope["method"] not in SAFE:
+                        crossed = cross_origin(self.auth, scope)
+                    if crossed is None:
+                        admitted[DOOR] = self.auth
+                        verified(admitted["state"]["identity"])
+                        await self.app(admitted, receive, send)
+                        return
+                    inner = dict(scope)
+                    found = refused(self.auth, inner, crossed)
+                else:
+                    inner, found = dict(scope), admitted
         else:
             inner = dict(scope)
             # A websocket's cookies count only where a page of ours opens it.
@@ -102,16 +126,17 @@ class AuthMiddleware:
         if isinstance(verdict, Rejection):
             await self.refuse(verdict, scope, receive, send)
             return
+        inner[DOOR] = self.auth
         self.admit(inner, verdict)
         await self.app(inner, receive, send)
 
     def first_try(self, scope: Scope) -> Identity | Rejection | Pending:
         """What can be said without waiting: nearly always everything."""
-        return first_try(self.auth, scope)
+        return first_try(self.auth, scope, check_origin=self.check_origin)
 
     async def verdict(self, scope: Scope) -> Identity | Rejection:
         """What there is to say once the keys were fetched."""
-        return await verdict(self.auth, scope)
+        return await verdict(self.auth, scope, check_origin=self.check_origin)
 
     def judge(self, found: Identity | Rejection) -> Identity | Rejection | None:
         """The caller, `None` for an anonymous request that may pass, or why it may not."""
@@ -150,28 +175,38 @@ class AuthMiddleware:
         await send({"type": f"{response}.start", "status": status, "headers": headers})
         await send({"type": f"{response}.body", "body": body})
 
-    def _is_open(self, scope: Scope) -> bool:
-        """Whether nobody is asked for credentials here."""
-        if scope.get("method") == "OPTIONS" and _is_preflight(scope):
-            return True
-        if self._excluded is None:
-            return False
-        path: str = scope["path"]
-        root: str = scope.get("root_path", "").rstrip("/")
-        if root and path.startswith(root + "/"):
-            path = path[len(root) :]
-        if self._excluded.fullmatch(path) is None:
-            return False
-        # Whoever resolves dot segments further in (RFC 3986 §5.2.4) would serve another path.
-        return not {".", ".."}.intersection(path.split("/"))
+    async def _pass_unasked(self, scope: Scope, receive: Receive, send: Send) -> None:
+        inner = dict(scope)
+        # Whoever wants a caller all the same asks this authenticator, not one further out.
+        inner[DOOR] = self.auth
+        self.admit(inner, None)
+        await self.app(inner, receive, send)
 
 
-def _is_preflight(scope: Scope) -> bool:
+def is_preflight(scope: Mapping[str, Any]) -> bool:
     """Fetch §3.2.2: what makes an `OPTIONS` request a CORS preflight is this field."""
+    if scope.get("method") != "OPTIONS":
+        return False
     return any(name == b"access-control-request-method" for name, _ in scope["headers"])
 
 
-def _excluded(patterns: Iterable[str]) -> re.Pattern[str] | None:
+def is_excluded(patterns: re.Pattern[str], scope: Mapping[str, Any]) -> bool:
+    """Whether one of the patterns opens the path of a request."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    if root and path.startswith(root + "/"):
+        path = path[len(root) :]
+    return patterns.fullmatch(path) is not None and not has_dot_segments(path)
+
+
+def has_dot_segments(path: str) -> bool:
+    """Whether somebody who resolves dot segments further in (RFC 3986 §5.2.4) would serve another
+    path. Some take a backslash for a slash.
+    """
+    return "." in path and not {".", ".."}.isdisjoint(path.replace("\\", "/").split("/"))
+
+
+def excluded(patterns: Iterable[str]) -> re.Pattern[str] | None:
     """One expression for all patterns; `None` where there are none."""
     if isinstance(patterns, str):
         patterns = (patterns,)
@@ -186,6 +221,13 @@ def _excluded(patterns: Iterable[str]) -> re.Pattern[str] | None:
     if not alternatives:
         return None
     return re.compile("|".join(f"(?:{one})" for one in alternatives), re.DOTALL)
+
+
+async def _not_allowed(send: Send) -> None:
+    """Answers a preflight, which no CORS middleware did."""
+    headers = [(b"allow", b""), (b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 405, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
 
 
 #: RFC 6455 §7.4.1.

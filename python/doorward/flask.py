@@ -89,13 +89,13 @@ def _enter(state: State, demand: Demand, http: Request) -> None:
     """Lets a request through, or raises its refusal."""
     environ = http.environ
     known = environ.get(CALLER)
-    found = verdict_blocking(state.auth, environ)
+    found = verdict_blocking(state.auth, environ, check_origin=state.check_origin)
     refused = state.judge(demand, found, environ, http, vars(_g()))
     if authenticated.receivers and known is None and environ.get(CALLER) is not None:
         authenticated.send(state.app, _async_wrapper=current_app.ensure_sync, identity=found)
     if refused is None:
         return
-    if rejected.receivers and isinstance(refused, Refused):
+    if rejected.receivers:
         rejection = refused.rejection
         rejected.send(state.app, _async_wrapper=current_app.ensure_sync, rejection=rejection)
     raise refused

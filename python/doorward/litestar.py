@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 from weakref import WeakValueDictionary
 
+from litestar.config.response_cache import default_cache_key_builder
 from litestar.connection import ASGIConnection, Request, WebSocket
 from litestar.di import Provide
 from litestar.enums import ScopeType
@@ -36,11 +38,12 @@ from litestar.utils import normalize_path
 
 from ._authenticator import Authenticator
 from ._doorward import Identity, Policy
+from ._origin import cross_origin
 from ._reason import Reason
 from ._rejection import ConfigError, Rejection
 from ._verdict import permitted, report, verdict
 from ._websocket import CLOSE_CODES, Places, Session, handshake
-from .asgi import User
+from .asgi import User, has_dot_segments, is_preflight
 
 if TYPE_CHECKING:
     from litestar.config.app import AppConfig
@@ -87,6 +90,8 @@ class DoorwardPlugin(InitPlugin, ReceiveRoutePlugin):
                 are refused all the same.
     `optional_opt_key`  where a handler, controller or router says so: `optional_auth=True`.
     `policy`    what every identified caller must satisfy besides, except on open paths.
+    `check_origin`      refuses (403) what another site makes a browser send with the session
+                        cookie, unless the method is GET, HEAD or OPTIONS.
     `scheme_name`       the name of the bearer scheme in OpenAPI.
 
     For websockets:
@@ -101,7 +106,8 @@ class DoorwardPlugin(InitPlugin, ReceiveRoutePlugin):
     Handlers find the caller in `request.auth` (`Identity`, or `None`), in `request.user` (`User`),
     and in the dependencies `identity` and `optional_identity`. Open paths refuse nobody: whoever
     presents good credentials is known there, everybody else is anonymous, and only a guard or a
-    dependency that wants a caller refuses. CORS preflights always pass.
+    dependency that wants a caller refuses. CORS preflights pass to handlers for `OPTIONS` alone.
+    Responses are cached for each token by itself, unless a `key_builder` says otherwise.
 
     The door stands before all other middleware of the application. To have it elsewhere, put
     `plugin.middleware` where it shall be in the application's own list.
@@ -116,6 +122,7 @@ class DoorwardPlugin(InitPlugin, ReceiveRoutePlugin):
         optional: bool = False,
         optional_opt_key: str = "optional_auth",
         policy: Policy | None = None,
+        check_origin: bool = True,
         scheme_name: str = "Doorward",
         close_at_expiry: bool = False,
         subprotocol: str | None = "bearer",
@@ -142,6 +149,7 @@ class DoorwardPlugin(InitPlugin, ReceiveRoutePlugin):
             optional,
             optional_opt_key,
             policy,
+            check_origin,
             Places(subprotocol=subprotocol, query_parameter=query_parameter),
             close_at_expiry,
         )
@@ -152,6 +160,9 @@ class DoorwardPlugin(InitPlugin, ReceiveRoutePlugin):
         # Litestar leaves the types of its handlers open.
         handlers: MutableMapping[Any, Any] = app_config.exception_handlers  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         handlers.setdefault(Refused, exception_handler)
+        cache = app_config.response_cache_config
+        if cache.key_builder is default_cache_key_builder:  # pyright: ignore[reportUnknownMemberType]
+            app_config.response_cache_config = replace(cache, key_builder=_cache_key)
         app_config.dependencies.setdefault("identity", Provide(_identity))
         app_config.dependencies.setdefault("optional_identity", Provide(_optional_identity))
         if app_config.openapi_config is not None:
@@ -245,7 +256,7 @@ class Guard:
     async def __call__(self, connection: Connection, route_handler: BaseRouteHandler) -> None:
         scope = cast("dict[str, Any]", connection.scope)
         # A handler that Litestar made itself inherits the guards of its router.
-        if _is_preflight(scope) and _is_automatic(route_handler):
+        if is_preflight(scope) and _is_automatic(route_handler):
             return
         passage = _passage(scope)
         await passage.judge(self.policy)
@@ -315,6 +326,17 @@ async def _identity(scope: Scope) -> Identity:
 
 async def _optional_identity(scope: Scope) -> Identity | None:
     return await provide_optional_identity(scope)
+
+
+def _cache_key(request: Request[Any, Any, Any]) -> str:
+    """One for each caller: Litestar looks into its cache before it asks the dependencies, and what
+    a handler answers may hang on anything the token says.
+    """
+    key = default_cache_key_builder(request)
+    caller: object = cast("dict[str, Any]", request.scope).get("auth")
+    if not isinstance(caller, Identity):
+        return key
+    return f"{key}#{sha256(caller.raw_claims).hexdigest()}"
 
 
 class Refused(Exception):
@@ -399,11 +421,13 @@ class Door(ASGIMiddleware):
         optional: bool,
         optional_key: str,
         policy: Policy | None,
+        check_origin: bool,
         places: Places,
         close_at_expiry: bool,
     ) -> None:
         self.auth = auth
         self.policy = policy
+        self.check_origin = check_origin
         self.places = places
         self.close_at_expiry = close_at_expiry
         self._exclude = exclude
@@ -467,11 +491,14 @@ class Door(ASGIMiddleware):
         if path is not None and self.is_open(scope["route_handler"], path):
             passage.is_open = True
             try:
-                return await self.auth.authenticate(passage.judged)
+                known = await self.auth.authenticate(passage.judged)
             except Rejection:
                 # Not a refusal, so none is reported.
                 return None
-        found = await verdict(self.auth, passage.judged)
+            if self.check_origin and cross_origin(self.auth, passage.judged) is not None:
+                return None
+            return known
+        found = await passage.verdict()
         if isinstance(found, Rejection):
             optional = found.absent and self.is_optional(scope["route_handler"])
             return None if optional else found
@@ -489,18 +516,18 @@ class Door(ASGIMiddleware):
             return bool(excluded)
         if not any(pattern.fullmatch(path) for pattern in self._exclude):
             return False
-        # Whoever resolves dot segments further in (RFC 3986 §5.2.4) would serve another path.
-        return not {".", ".."}.intersection(path.split("/"))
+        return not has_dot_segments(path)
 
     def is_optional(self, handler: BaseRouteHandler) -> bool:
         """Whether whoever presents no credentials may pass."""
         return bool(handler.opt.get(self._optional_key, self._optional))
 
     def _is_preflight(self, scope: Mapping[str, Any]) -> bool:
-        if not _is_preflight(scope):
+        if not is_preflight(scope):
             return False
-        # A handler of several methods does not ask which one it was called for.
-        methods: set[str] = getattr(scope["route_handler"], "http_methods", {"OPTIONS"})
+        # A handler of several methods does not ask which one it was called for, nor need a mounted
+        # application.
+        methods: set[str] = getattr(scope["route_handler"], "http_methods", set())
         return methods == {"OPTIONS"}
 
 
@@ -526,10 +553,14 @@ class Passage:
         self.scope["auth"] = identity
         self.scope["user"] = _NOBODY if identity is None else User(identity)
 
+    async def verdict(self) -> Identity | Rejection:
+        """What was presented at first, judged once."""
+        return await verdict(self.door.auth, self.judged, check_origin=self.door.check_origin)
+
     async def find(self) -> Identity | Rejection:
         """The caller, or why there is none."""
         if not self.accepted:
-            return await verdict(self.door.auth, self.judged)
+            return await self.verdict()
         try:
             return await self.door.auth.authenticate(self.judged)
         except Rejection as rejection:
@@ -606,13 +637,6 @@ async def _deny(rejection: Rejection, scope: Mapping[str, Any], send: Send) -> N
     for message in messages:
         # Litestar's types do not know the extension.
         await send(cast("Any", message))
-
-
-def _is_preflight(scope: Mapping[str, Any]) -> bool:
-    """Fetch §3.2.2: what makes an `OPTIONS` request a CORS preflight is this field."""
-    if scope.get("method") != "OPTIONS":
-        return False
-    return any(name == b"access-control-request-method" for name, _ in scope["headers"])
 
 
 def _is_automatic(handler: BaseRouteHandler) -> bool:

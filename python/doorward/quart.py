@@ -129,7 +129,7 @@ async def _enter(state: State, demand: Demand, connection: Connection) -> None:
     """Lets a request or a websocket through, or raises its refusal."""
     scope = _scope(connection)
     known = scope.get(CALLER)
-    found = await verdict(state.auth, _judged(state, connection))
+    found = await verdict(state.auth, _judged(state, connection), check_origin=state.check_origin)
     refused = state.judge(demand, found, scope, connection, vars(_g()))
     if authenticated.receivers and known is None and scope.get(CALLER) is not None:
         await authenticated.send_async(state.app, _sync_wrapper=_ensure_async(), identity=found)
@@ -137,12 +137,12 @@ async def _enter(state: State, demand: Demand, connection: Connection) -> None:
         await _refuse(state, refused, connection)
 
 
-async def _refuse(state: State, refused: Refused | CrossOrigin, connection: Connection) -> NoReturn:
+async def _refuse(state: State, refused: Refused, connection: Connection) -> NoReturn:
     """Raises a refusal. A websocket that Quart could not answer by a status is closed first."""
-    if rejected.receivers and isinstance(refused, Refused):
+    if rejected.receivers:
         rejection = refused.rejection
         await rejected.send_async(state.app, _sync_wrapper=_ensure_async(), rejection=rejection)
-    if isinstance(connection, Websocket) and isinstance(refused, Refused):
+    if isinstance(connection, Websocket):
         scope = _scope(connection)
         can_answer = "websocket.http.response" in (scope.get("extensions") or {})
         if scope.get(_ACCEPTED) or not can_answer:

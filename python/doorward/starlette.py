@@ -27,9 +27,9 @@ from ._authenticator import Authenticator
 from ._doorward import Credentials, Identity, Policy, User, admit
 from ._reason import Reason
 from ._rejection import ConfigError, Rejection
-from ._verdict import VERDICT, permitted, report, verdict
+from ._verdict import DOOR, permitted, report, verdict
 from ._websocket import CLOSE_CODES, HEADERS, Places, Session, handshake
-from .asgi import AuthMiddleware
+from .asgi import AuthMiddleware, is_preflight
 
 if TYPE_CHECKING:
     from typing_extensions import Never
@@ -102,6 +102,10 @@ def requires(
                        can do nothing else.
 
     The last two only where no door in front has refused the handshake before.
+
+    What another site makes a browser send with the session cookie is refused (403), unless the
+    method is GET, HEAD or OPTIONS. A door in front decides for all endpoints behind it: there,
+    `check_origin=False` leaves it to other measures.
     """
     policy = Policy(
         accepts=accepts,
@@ -218,9 +222,10 @@ class Guard:
 
         async def dispatch(self: Any) -> None:
             scope, receive, send = self.scope, self.receive, self.send
-            # A preflight carries no credentials, and is answered by a method of its own or by none.
-            if _is_preflight(scope) and not hasattr(self, "options"):
-                await dispatched(self)
+            # A preflight carries no credentials, and is answered by a method of its own or by none;
+            # a class that dispatches in a way of its own would take it for a request.
+            if is_preflight(scope) and not hasattr(self, "options"):
+                await HTTPEndpoint.dispatch(self)
                 return
             if of_requests:
                 refused = await guard._enter(Request(scope, receive, send))
@@ -353,20 +358,24 @@ class DoorwardBackend(AuthenticationBackend):
     A request without credentials is anonymous, as Starlette has it, so endpoints say what they want
     by `requires`. Bad credentials are refused. That middleware closes websockets without a word
     about the reason; `AuthMiddleware` answers them as well.
+
+    `check_origin`  refuses (403) what another site makes a browser send with the session cookie,
+                    unless the method is GET, HEAD or OPTIONS.
     """
 
-    def __init__(self, auth: Authenticator) -> None:
+    def __init__(self, auth: Authenticator, *, check_origin: bool = True) -> None:
         if not isinstance(auth, Authenticator):  # pyright: ignore[reportUnnecessaryIsInstance]
             # The value itself is not shown: it may be a secret key.
             raise TypeError(f"auth: expected an Authenticator, found {type(auth).__name__}")
         self.auth = auth
+        self.check_origin = check_origin
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, BaseUser]:
         """Raises `BadCredentials`."""
         scope = conn.scope
-        found = await _judged(self.auth, conn, None, HEADERS)
+        found = await _judged(self.auth, conn, None, HEADERS, self.check_origin)
         if isinstance(found, Rejection):
-            if not found.absent and not _is_preflight(scope):
+            if not found.absent and not is_preflight(scope):
                 raise BadCredentials(found)
             admit(scope, None)
         # They have the shape of Starlette's, and are made by the engine.
@@ -419,11 +428,15 @@ async def exception_handler(request: HTTPConnection, error: Exception) -> Respon
 
 
 async def _judged(
-    auth: Authenticator, connection: HTTPConnection, policy: Policy | None, places: Places
+    auth: Authenticator,
+    connection: HTTPConnection,
+    policy: Policy | None,
+    places: Places,
+    check_origin: bool = True,
 ) -> Identity | Rejection:
     """The caller, who satisfies the policy, or why there is none. Puts it into the scope."""
     scope = connection.scope
-    found = await _found(auth, connection, places)
+    found = await _found(auth, connection, places, check_origin)
     if isinstance(found, Rejection):
         return found
     if optional_identity(connection) is not found:
@@ -434,17 +447,14 @@ async def _judged(
 
 
 async def _found(
-    auth: Authenticator, connection: HTTPConnection, places: Places
+    auth: Authenticator, connection: HTTPConnection, places: Places, check_origin: bool
 ) -> Identity | Rejection:
     scope = connection.scope
     if scope["type"] != "websocket":
-        return await verdict(auth, scope)
+        return await verdict(auth, scope, check_origin=check_origin)
     judged = handshake(auth, scope, places)
     if not _is_accepted(connection):
-        found = await verdict(auth, judged)
-        # For those who ask which authenticator it was.
-        scope[VERDICT] = judged[VERDICT]
-        return found
+        return await verdict(auth, judged)
     # Time has passed since the handshake.
     try:
         return await auth.authenticate(scope.get(_RENEWED, judged))
@@ -458,14 +468,12 @@ def _authenticator(scope: Scope, auth: Authenticator | None) -> Authenticator:
     """The authenticator that was given, or that of the door in front."""
     if auth is not None:
         return auth
-    # Whoever judged a request left its verdict, or what of a handshake it judged.
-    for key in (VERDICT, _HANDSHAKE):
-        if key in scope:
-            return cast("Authenticator", scope[key][0])
+    found: Authenticator | None = scope.get(DOOR)
+    if found is not None:
+        return found
     raise ConfigError(
-        "no door stands before this endpoint, or it leaves this path open; add "
-        "Middleware(AuthMiddleware, auth=…) to the application or the route, or give the "
-        "authenticator: requires(auth=…)"
+        "no door stands before this endpoint; add Middleware(AuthMiddleware, auth=…) to the "
+        "application or the route, or give the authenticator: requires(auth=…)"
     )
 
 
@@ -515,13 +523,6 @@ def _is_accepted(connection: HTTPConnection) -> bool:
     )
 
 
-def _is_preflight(scope: Scope) -> bool:
-    """Fetch §3.2.2: what makes an `OPTIONS` request a CORS preflight is this field."""
-    if scope.get("method") != "OPTIONS":
-        return False
-    return any(name == b"access-control-request-method" for name, _ in scope["headers"])
-
-
 def _asked(request: HTTPConnection) -> str:
     """The path and the query that were asked for, to come back to.
 
@@ -550,8 +551,6 @@ def _is_async(endpoint: Any) -> bool:
 
 #: Where a scope has its guarded connection, whether its end is waited for, and what renewed it.
 _SESSION, _ATTENDED, _RENEWED = "doorward.session", "doorward.attended", "doorward.renewed"
-#: Where `handshake` leaves what is judged.
-_HANDSHAKE = "doorward.handshake"
 #: Where Starlette has an application's exception handlers.
 _HANDLERS = "starlette.exception_handlers"
 #: RFC 6455 §7.4.1.

@@ -230,9 +230,10 @@ def head_of(request: HttpRequest) -> Head:
 def reach(auth: Authenticator, head: Head) -> Identity | Rejection:
     """The verdict on a request, waiting for keys where some are missing."""
     if "headers" not in head:
-        return verdict_blocking(auth, head)
+        # Cookies are Django's own CSRF check's business.
+        return verdict_blocking(auth, head, check_origin=False)
     for _ in range(_ROUNDS):
-        found = first_try(auth, head)
+        found = first_try(auth, head, check_origin=False)
         if not isinstance(found, Pending):
             return found
         if on_event_loop():
@@ -253,7 +254,7 @@ def reach(auth: Authenticator, head: Head) -> Identity | Rejection:
 async def areach(auth: Authenticator, head: Head) -> Identity | Rejection:
     """Like `reach`, for an event loop."""
     if "headers" in head:
-        return await verdict(auth, head)
+        return await verdict(auth, head, check_origin=False)
     # Under WSGI, the event loop of an asynchronous view serves this request alone.
     return reach(auth, head)
 

@@ -39,7 +39,7 @@ from doorward._authenticator import Authenticator
 from doorward._doorward import Policy
 from doorward._rejection import ConfigError
 from doorward._settings import authenticator as from_settings
-from doorward.asgi import _excluded  # pyright: ignore[reportPrivateUsage]
+from doorward.asgi import excluded, has_dot_segments
 
 if TYPE_CHECKING:
     from .backends import DoorwardBackend
@@ -101,7 +101,7 @@ class Setup:
         self.policies = () if self.options.policy is None else (self.options.policy,)
         self.prefer_token = self.options.prefer_token
         try:
-            self._excluded = _excluded(self.options.exclude)
+            self._excluded = excluded(self.options.exclude)
         except ValueError as error:
             raise ConfigError(f'DOORWARD["EXCLUDE"]: {error}') from None
 
@@ -109,8 +109,7 @@ class Setup:
         """Whether nobody is asked for credentials under this path."""
         if self._excluded is None or self._excluded.fullmatch(path) is None:
             return False
-        # Whoever resolves dot segments further in (RFC 3986 §5.2.4) would serve another path.
-        return not {".", ".."}.intersection(path.split("/"))
+        return not has_dot_segments(path)
 
     @cached_property
     def auth(self) -> Authenticator:

@@ -42,6 +42,9 @@ class Door(SecurityBase, Generic[T_co]):
     """A guard. All that were derived from one share its scheme for OpenAPI, and its overrides."""
 
     auth: Authenticator
+    check_origin: bool
+    #: Whether strangers pass.
+    is_optional = False
     scheme_name: str
     model: Scheme
     #: The guard that this one was derived from; itself, if it was not.
@@ -54,6 +57,7 @@ class Door(SecurityBase, Generic[T_co]):
         scheme: Scheme | None,
         scheme_name: str,
         description: str | None,
+        check_origin: bool,
     ) -> None:
         if not isinstance(auth, Authenticator):  # pyright: ignore[reportUnnecessaryIsInstance]
             # The value itself is not shown: it may be a secret key.
@@ -64,6 +68,7 @@ class Door(SecurityBase, Generic[T_co]):
         if scheme is not None and description is not DESCRIPTION:
             raise TypeError("description: a scheme brings its own; give it to the scheme")
         self.auth = auth
+        self.check_origin = check_origin
         self.scheme_name = scheme_name
         self.model = scheme or HTTPBearer(bearerFormat="JWT", description=description)
         self._root = self
@@ -78,6 +83,7 @@ class Door(SecurityBase, Generic[T_co]):
         if found is None:
             found = kind.__new__(kind)
             found.auth, found.scheme_name, found.model = self.auth, self.scheme_name, self.model
+            found.check_origin = self.check_origin
             found._root, found._demands = self._root, demands
             variants[kind, demands] = found
         return found
@@ -91,7 +97,7 @@ class Door(SecurityBase, Generic[T_co]):
         scope = connection.scope
         if scope["type"] == "websocket":
             scope = self._judged(scope)
-        found = await verdict(self.auth, scope)
+        found = await verdict(self.auth, scope, check_origin=self.check_origin)
         scopes = security_scopes.scopes
         if isinstance(found, Rejection) or (self._demands is _NONE and not scopes):
             return found

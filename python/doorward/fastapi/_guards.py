@@ -44,6 +44,8 @@ class Guard(Door[T_co]):
 
     `scheme`       what OpenAPI shows instead of a bearer token: `oauth2(…)` or `openid(…)`.
     `scheme_name`  its name there. Two schemes in one application need two names.
+    `check_origin`  refuses (403) what another site makes a browser send with the session cookie,
+                    unless the method is GET, HEAD or OPTIONS.
 
     `Guard[MyClaims](auth)` is short for `Guard(auth).claims(MyClaims)`.
     """
@@ -55,8 +57,9 @@ class Guard(Door[T_co]):
         scheme: Scheme | None = None,
         scheme_name: str = "Doorward",
         description: str | None = DESCRIPTION,
+        check_origin: bool = True,
     ) -> None:
-        self._become_root(auth, scheme, scheme_name, description)
+        self._become_root(auth, scheme, scheme_name, description, check_origin)
         if self._claims is not None:
             self._demands = self._demands._replace(claims=TypedClaims(self._claims))
 
@@ -204,6 +207,8 @@ class OptionalGuard(Door[T_co]):
     """A dependency that yields the verified caller or, for a request without any credentials,
     `None`.
     """
+
+    is_optional = True
 
     async def __call__(
         self, connection: HTTPConnection, security_scopes: SecurityScopes

@@ -15,7 +15,7 @@ __all__ = ["install"]
 
 def install(app: FastAPI, *guards: Door[Any]) -> None:
     """Has `app` document what these guards answer, on every operation they stand before: 400, 401,
-    403 and 503, with their headers.
+    403 and 503, with their headers; and which operations strangers may use as well.
 
     Refusals are rendered exactly in any application that has no handler for `HTTPException`. Here
     they are even if it has one.

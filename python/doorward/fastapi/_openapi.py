@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI
+from fastapi import FastAPI, routing
 from fastapi.openapi.models import OAuth2, OAuthFlowAuthorizationCode, OAuthFlows, OpenIdConnect
 
 from doorward._authenticator import Authenticator
 from doorward._doorward import REASONS
 from doorward._rejection import Rejection
+
+from ._door import Door
 
 __all__ = ["document", "oauth2", "openid", "responses", "swagger_ui_init_oauth"]
 
@@ -88,18 +90,47 @@ def document(app: FastAPI, auth: Authenticator, scheme_name: str) -> None:
 
     def openapi() -> dict[str, Any]:
         found = written()
-        for item in found.get("paths", {}).values():
-            for operation in item.values():
+        optional = _optional_operations(app, scheme_name)
+        for path, item in found.get("paths", {}).items():
+            for method, operation in item.items():
                 if isinstance(operation, dict):
-                    _complete(cast("dict[str, Any]", operation), auth, scheme_name)
+                    is_optional = (path, method) in optional
+                    _complete(cast("dict[str, Any]", operation), auth, scheme_name, is_optional)
         return found
 
     # FastAPI's own way to change the document.
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _complete(operation: dict[str, Any], auth: Authenticator, scheme_name: str) -> None:
-    if any(scheme_name in demand for demand in operation.get("security", ())):
+def _optional_operations(app: FastAPI, scheme_name: str) -> set[tuple[str, str]]:
+    """The paths and methods before which only optional guards of that scheme stand."""
+    # FastAPI keeps included routers as they are since 0.160; before, all routes are in one list.
+    unfold: Any = getattr(routing, "iter_route_contexts", iter)
+    found: set[tuple[str, str]] = set()
+    for route in unfold(app.routes):
+        dependant = getattr(route, "dependant", None)
+        kinds = {guard.is_optional for guard in _guards_of(dependant, scheme_name)}
+        if kinds == {True}:
+            found.update((route.path_format, method.lower()) for method in route.methods)
+    return found
+
+
+def _guards_of(dependant: Any, scheme_name: str) -> Iterator[Door[Any]]:
+    for dependency in getattr(dependant, "dependencies", ()):
+        guard = dependency.call
+        if isinstance(guard, Door) and guard.scheme_name == scheme_name:
+            yield guard
+        yield from _guards_of(dependency, scheme_name)
+
+
+def _complete(
+    operation: dict[str, Any], auth: Authenticator, scheme_name: str, is_optional: bool
+) -> None:
+    security: list[dict[str, Any]] = operation.get("security", [])
+    if any(scheme_name in demand for demand in security):
+        # OpenAPI 3.1 §4.8.30: an empty requirement makes the others optional.
+        if is_optional and {} not in security:
+            security.insert(0, {})
         told: dict[str, Any] = operation.setdefault("responses", {})
         for status, response in responses(auth).items():
             told.setdefault(str(status), response)

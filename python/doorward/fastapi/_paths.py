@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection, Request
 from doorward._authenticator import Authenticator
 from doorward._doorward import Identity, Policy
 from doorward._rejection import Rejection
-from doorward._verdict import VERDICT, permitted, verdict
+from doorward._verdict import DOOR, permitted, verdict
 
 from ._refusals import refusal
 
@@ -90,10 +90,9 @@ async def verify_user_access(request: Request, user_id: str) -> str:
     """A dependency for paths of users, behind a guard of the router: yields the id in the path if
     it is the caller's own.
     """
-    remembered = request.scope.get(VERDICT)
-    if remembered is None:
+    auth: Authenticator | None = request.scope.get(DOOR)
+    if auth is None:
         raise RuntimeError("verify_user_access: no guard stands in front of this route")
-    auth: Authenticator = remembered[0]
     found = await verdict(auth, request.scope)
     if isinstance(found, Identity):
         if found.user_id == user_id:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 from starlette.authentication import requires
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
@@ -150,10 +151,37 @@ def test_excluded_paths_are_absolute(auth: Authenticator) -> None:
         AuthMiddleware(status_of(204), auth, exclude=["health"])
 
 
-def test_only_a_preflight_passes(client: Client) -> None:
+def test_a_preflight_goes_no_further(client: Client, auth: Authenticator) -> None:
+    """An application that does not look at the method would take it for a request to act upon."""
     preflight = {"Origin": PARTY, "Access-Control-Request-Method": "GET"}
-    assert client().options("/", headers=preflight).status_code == 200
+    answer = client().options("/", headers=preflight)
+    assert (answer.status_code, answer.content) == (405, b"")
+    assert answer.headers["allow"] == ""
     assert client().options("/").status_code == 401
+    assert client(optional=True).options("/", headers=preflight).json()["subject"] is None
+    assert client(exclude=["/"]).options("/", headers=preflight).status_code == 200
+
+    app = CORSMiddleware(AuthMiddleware(status_of(204), auth), allow_origins=[PARTY])
+    assert TestClient(app).options("/", headers=preflight).status_code == 200
+    refused = TestClient(app).get("/", headers={"Origin": PARTY})
+    assert refused.status_code == 401
+    assert refused.headers["access-control-allow-origin"] == PARTY
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../x", "/static/./x", "/static/..", "/static/..\\x", "/static/a\\..\\..\\x"]
+)
+async def test_dot_segments_are_never_open(auth: Authenticator, path: str) -> None:
+    app = AuthMiddleware(status_of(204), auth, exclude=["/static/*"])
+    assert (await answer(app, scope([], path=path)))[0]["status"] == 401
+    assert (await answer(app, scope([], path="/static/..a/.b/c..d")))[0]["status"] == 204
+
+
+def test_what_it_takes_is_checked_at_start_up(auth: Authenticator) -> None:
+    with pytest.raises(TypeError, match="auth: expected an Authenticator, found str"):
+        AuthMiddleware(status_of(204), "sk_test_secret")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="policy: expected a Policy, found str"):
+        AuthMiddleware(status_of(204), auth, policy="admin")  # type: ignore[arg-type]
 
 
 def test_policy_applies_to_every_caller(client: Client, keys: Signer) -> None:

@@ -77,6 +77,29 @@ def test_authorization_code(auth: Authenticator) -> None:
     assert "security" not in paths["/public"]["get"]
 
 
+def test_what_strangers_may_use_as_well_is_told_as_optional(auth: Authenticator) -> None:
+    guard = Guard(auth)
+    app = application(guard)
+    router = APIRouter(prefix="/below/{part}", dependencies=[Depends(guard.optional)])
+
+    @router.put("/maybe", include_in_schema=True)
+    async def maybe(part: str) -> None: ...
+
+    @router.put("/both", dependencies=[Depends(guard.requires(role="admin"))])
+    async def both(part: str) -> None: ...
+
+    app.include_router(router)
+    install(app, guard, guard.optional)
+    for _ in range(2):
+        paths = written(app)["paths"]
+        app.openapi_schema = None
+        assert paths["/maybe"]["get"]["security"] == [{}, {"Doorward": []}]
+        assert paths["/me"]["get"]["security"] == [{"Doorward": []}]
+        assert paths["/below/{part}/maybe"]["put"]["security"] == [{}, {"Doorward": []}]
+        assert paths["/below/{part}/both"]["put"]["security"] == [{"Doorward": []}]
+        assert "401" in paths["/below/{part}/maybe"]["put"]["responses"]
+
+
 def test_scopes_without_descriptions() -> None:
     for scopes in ("a b", ["a", "b"], ("a", "b")):
         scheme = oauth2(authorization_url=AUTHORIZE, token_url=TOKEN, scopes=scopes)

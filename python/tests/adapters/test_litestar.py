@@ -31,6 +31,7 @@ from litestar import (
 )
 from litestar.config.cors import CORSConfig
 from litestar.config.csrf import CSRFConfig
+from litestar.config.response_cache import ResponseCacheConfig
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
@@ -50,7 +51,9 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromPath
 from litestar.plugins.problem_details import ProblemDetailsConfig, ProblemDetailsPlugin
+from litestar.response.base import ASGIResponse
 from litestar.testing import AsyncTestClient, TestClient
+from litestar.types import Receive, Scope, Send
 from openapi_spec_validator import validate
 from starlette.testclient import TestClient as ASGIClient
 from starlette.testclient import WebSocketDenialResponse
@@ -740,6 +743,46 @@ def test_preflights_pass_and_refusals_carry_cors_headers(auth: Authenticator) ->
     answer = client.get("/me", headers={"Origin": PARTY})
     assert answer.status_code == 401
     assert answer.headers["access-control-allow-origin"] == PARTY
+
+
+@pytest.mark.parametrize("is_mount", [True, False])
+def test_a_preflight_does_not_open_an_application(auth: Authenticator, is_mount: bool) -> None:
+    """It need not look at the method before it acts."""
+
+    @asgi("/raw", is_mount=is_mount, copy_scope=True)
+    async def raw(scope: Scope, receive: Receive, send: Send) -> None:
+        await ASGIResponse(body=b"done")(scope, receive, send)
+
+    preflight = {"Origin": PARTY, "Access-Control-Request-Method": "GET"}
+    for options, status in (({}, 401), ({"exclude": ["/raw"]}, 200)):
+        app = Litestar([raw], plugins=[DoorwardPlugin(auth, **options)], logging_config=None)
+        with TestClient(app) as client:
+            assert client.options("/raw", headers=preflight).status_code == status
+
+
+def test_responses_are_cached_for_each_caller(auth: Authenticator, keys: Signer) -> None:
+    """Litestar looks into its cache before it asks the dependencies who is there."""
+
+    @get("/", cache=True)
+    async def index(identity: Caller) -> str:
+        return identity.subject
+
+    @get("/own", cache=True, cache_key_builder=lambda request: "own")
+    async def own(request: Opened) -> str:
+        return str(request.auth and request.auth.subject)
+
+    app = Litestar([index, own], plugins=[DoorwardPlugin(auth, optional=True)], logging_config=None)
+    first, second = bearer(keys.session()), bearer(keys.session(sub="user_2"))
+    with TestClient(app) as client:
+        for _ in range(2):
+            assert client.get("/", headers=first).text == "user_1"
+            assert client.get("/", headers=second).text == "user_2"
+            assert client.get("/").status_code == 401
+        assert client.get("/own", headers=first).text == "user_1"
+        assert client.get("/own").text == "user_1"
+    mine = ResponseCacheConfig(key_builder=lambda request: "mine")
+    built = Litestar(plugins=[DoorwardPlugin(auth)], response_cache_config=mine)
+    assert built.response_cache_config is mine
 
 
 def test_preflights_pass_guards_of_a_router(auth: Authenticator, keys: Signer) -> None:

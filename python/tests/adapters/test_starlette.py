@@ -263,12 +263,26 @@ def test_operators_mistakes(auth: Authenticator) -> None:
         asyncio.run(requires(auth=auth)(who)("request"))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("door", [None, "excluded"])
-def test_a_decorator_without_a_door(auth: Authenticator, keys: Signer, door: str | None) -> None:
-    front = strict(auth, exclude=["/"]) if door else None
-    asked = client(("/", requires()(who)), door=front)
+def test_a_decorator_without_a_door(keys: Signer) -> None:
+    asked = client(("/", requires()(who)))
     with pytest.raises(ConfigError, match="requires\\(auth=…\\)"):
         asked.get("/", headers=bearer(keys.session()))
+
+
+def test_a_decorator_asks_the_nearest_door(auth: Authenticator, keys: Signer) -> None:
+    """Also one that left the path open, whatever a door further out found."""
+    asked = client(("/", requires()(who)), door=strict(auth, exclude=["/"]))
+    assert asked.get("/", headers=bearer(keys.session())).text == "user_1"
+    assert asked.get("/").status_code == 401
+    with DevIssuer() as issuer:
+        inner = AuthMiddleware(
+            Starlette(routes=[Route("/", requires()(who))]),
+            issuer.authenticator(),
+            exclude=["/*"],
+        )
+        outer = client(Mount("/in", inner), door=strict(auth))
+        refused = outer.get("/in/", headers=bearer(keys.session()))
+        assert refused.status_code == 401
 
 
 def test_signs_in_by_the_test_helper(auth: Authenticator, keys: Signer) -> None:
@@ -475,12 +489,19 @@ def test_a_preflight_opens_nothing(auth: Authenticator) -> None:
         async def options(self, request: Request) -> Response:
             return PlainTextResponse("done")
 
+    class Own(HTTPEndpoint):
+        async def dispatch(self) -> None:
+            await PlainTextResponse("done")(self.scope, self.receive, self.send)
+
     function = Route("/", requires(auth=auth)(anything), methods=["OPTIONS", "POST"])
     preflight = {"Origin": PARTY, "Access-Control-Request-Method": "POST"}
     for front in (None, strict, optional, backend):
-        asked = client(function, Route("/class", Whole), door=front and front(auth))
-        assert asked.options("/", headers=preflight).status_code == 401
-        assert asked.options("/class", headers=preflight).status_code == 401
+        own = Route("/own", requires(auth=auth)(Own))
+        asked = client(function, Route("/class", Whole), own, door=front and front(auth))
+        refused = 405 if front is strict else 401
+        assert asked.options("/", headers=preflight).status_code == refused
+        assert asked.options("/class", headers=preflight).status_code == refused
+        assert asked.options("/own", headers=preflight).status_code == 405
         assert asked.post("/", headers=preflight).status_code == 401
 
 
