@@ -11,10 +11,12 @@ use quick_cache::sync::Cache;
 
 use crate::ask::{Endpoint, Said};
 use crate::budget::Budget;
-use crate::fetch::FetchError;
+use crate::fetch::{FetchError, without_secrets};
 use crate::flight::Ticket;
 use crate::freshness::FetchSettings;
+use crate::memory::cache_status;
 use crate::remote;
+use crate::status::{CacheStatus, EndpointStatus};
 
 /// The digest of a token.
 pub(crate) type Digest = [u8; 32];
@@ -68,6 +70,17 @@ struct Entry {
 struct Breaker {
     failures: u32,
     open_until: Duration,
+    asked: u64,
+    last_error: Option<String>,
+}
+
+impl Breaker {
+    fn closed(&mut self) {
+        *self = Self {
+            asked: self.asked,
+            ..Self::default()
+        };
+    }
 }
 
 /// Questions in the air at once. More are refused with 503, and a moment later there is room again.
@@ -251,9 +264,10 @@ impl Answers {
     ) -> Known<Arc<Answer>> {
         let whom = (flight.issuer.index(), flight.kind);
         let breaker = state.breakers.entry(whom).or_default();
+        breaker.asked += 1;
         let entry = match said {
             Said::Yes(answer) => {
-                *breaker = Breaker::default();
+                breaker.closed();
                 let left = answer.expires_at().map_or(u64::MAX, |exp| {
                     u64::try_from(exp.millis_since(now)).unwrap_or(0)
                 });
@@ -268,12 +282,13 @@ impl Answers {
                 }
             }
             Said::No => {
-                *breaker = Breaker::default();
+                breaker.closed();
                 Entry::until(Known::No, elapsed + self.settings.negative)
             }
             Said::Failed(error, wait) => {
                 crate::observe::asked(&error);
                 breaker.failures = breaker.failures.saturating_add(1);
+                breaker.last_error = Some(error.to_string());
                 let wait = wait
                     .unwrap_or_default()
                     .max(Duration::from_secs(1))
@@ -311,6 +326,28 @@ impl Answers {
         let entry = self.known.get(digest)?;
         let usable = matches!(entry.known, Known::Yes(_)) && elapsed < entry.stale_until;
         (usable && !self.settings.stale_if_error.is_zero()).then_some(entry.known)
+    }
+
+    /// How full it is, and how those are who are asked.
+    pub(crate) fn status(&self, elapsed: Duration) -> (CacheStatus, Vec<EndpointStatus>) {
+        let state = self.state();
+        let endpoints = self.endpoints.iter().enumerate();
+        let endpoints = endpoints.flat_map(|(issuer, of_issuer)| {
+            of_issuer.iter().map(move |endpoint| (issuer, endpoint))
+        });
+        let status = |(issuer, endpoint): (usize, &Arc<Endpoint>)| {
+            let breaker = state.breakers.get(&(issuer, endpoint.kind));
+            let open = breaker.is_some_and(|breaker| elapsed < breaker.open_until);
+            EndpointStatus {
+                url: without_secrets(&endpoint.url),
+                kind: endpoint.kind.as_str(),
+                breaker: if open { "open" } else { "closed" },
+                failures: breaker.map_or(0, |breaker| breaker.failures),
+                asked: breaker.map_or(0, |breaker| breaker.asked),
+                last_error: breaker.and_then(|breaker| breaker.last_error.clone()),
+            }
+        };
+        (cache_status(&self.known), endpoints.map(status).collect())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -19,6 +19,7 @@ use crate::freshness::FetchSettings;
 use crate::memory::{KeySlot, KeyStatus, Memory, Source};
 use crate::observe;
 use crate::revocation::{Receipt, RevocationError, RevocationStatus, Revocations};
+use crate::status::{CacheStatus, EndpointStatus};
 use crate::tenants::Tenants;
 
 /// Decides who is calling. One per application; cheap to clone and safe to share.
@@ -328,6 +329,12 @@ impl Authenticator {
             self.refuse(Rejection::new(reason).with_detail(error.to_string()))
         };
         revoked.map(|()| logout).map_err(refuse)
+    }
+
+    pub(crate) fn memory_status(&self) -> (CacheStatus, CacheStatus, Vec<EndpointStatus>) {
+        let memory = &self.0.memory;
+        let (answers, endpoints) = memory.answers().status(self.0.clock.elapsed());
+        (memory.token_status(), answers, endpoints)
     }
 
     /// How revocation is.

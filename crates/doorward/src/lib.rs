@@ -28,6 +28,7 @@ mod observe;
 mod preset;
 mod remote;
 mod revocation;
+mod status;
 mod tenants;
 mod webhook;
 
@@ -69,4 +70,5 @@ pub use freshness::FetchSettings;
 pub use memory::KeyStatus;
 pub use preset::{Alternative, Hole, Preset};
 pub use revocation::{OnOutage, RevocationError, RevocationStatus, StoreStatus};
+pub use status::{CacheStatus, EndpointStatus, IssuerStatus, Sample, Status};
 pub use webhook::{webhooks, webhooks_from_env, webhooks_from_variables};

@@ -12,6 +12,7 @@ use doorward_core::{
 };
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use serde::Serialize;
 
 use crate::answers::{Answers, Digest};
 use crate::clock::Clock;
@@ -19,6 +20,7 @@ use crate::fetch::{FetchError, Fetched, Fetcher, KeysUrl};
 use crate::flight::Ticket;
 use crate::freshness::{Advice, FetchSettings, History};
 use crate::revocation::Revocations;
+use crate::status::CacheStatus;
 use crate::tenants::Tenants;
 
 /// The facts store of one [`Authenticator`](crate::Authenticator).
@@ -167,6 +169,10 @@ impl Memory {
         self.tokens.as_ref().map_or(0, Cache::len)
     }
 
+    pub(crate) fn token_status(&self) -> CacheStatus {
+        self.tokens.as_ref().map(cache_status).unwrap_or_default()
+    }
+
     fn stands(&self, identity: &Identity, elapsed: Duration) -> bool {
         let Provenance {
             issuer, generation, ..
@@ -187,6 +193,18 @@ impl fmt::Debug for Memory {
             .field("sources", &self.sources.len())
             .field("tokens", &self.tokens())
             .finish()
+    }
+}
+
+pub(crate) fn cache_status<T: Clone, W: Weighter<[u8; 32], T> + Clone>(
+    cache: &Cache<[u8; 32], T, W>,
+) -> CacheStatus {
+    CacheStatus {
+        entries: cache.len(),
+        bytes: cache.weight(),
+        max_bytes: cache.capacity(),
+        hits: cache.hits(),
+        misses: cache.misses(),
     }
 }
 
@@ -537,7 +555,7 @@ impl Drop for Landing {
 }
 
 /// What is known about one issuer's keys, for people.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct KeyStatus {
     /// Where the keys come from.
@@ -548,7 +566,8 @@ pub struct KeyStatus {
     pub keys: Vec<Option<String>>,
     /// What was left out of the set, and why.
     pub skipped: Vec<String>,
-    /// How long ago the set arrived.
+    /// How long ago the set arrived. In JSON, seconds.
+    #[serde(serialize_with = "crate::status::seconds")]
     pub age: Option<Duration>,
     /// What the latest attempt failed with, if it failed.
     pub last_error: Option<String>,

@@ -168,7 +168,11 @@ fn tokens_that_outlive_their_revocation_show_in_the_status() {
     assert_eq!(reason(&auth, &long), None);
     let status = auth.revocation_status();
     assert_eq!(status.longest_token_seconds, 100_000);
-    assert!(!status.is_healthy());
+    assert!(status.is_healthy(), "nothing is revoked");
+    auth.revoke_blocking(auth.revocation(RevokedClaim::Subject, "ada"))
+        .unwrap();
+    assert!(!auth.revocation_status().is_healthy());
+    assert!(auth.status().problems[0].contains("revocation_retention"));
 }
 
 #[test]

@@ -315,11 +315,35 @@ pub struct RevocationStatus {
 impl RevocationStatus {
     /// Whether every revocation reaches every token it should, as far as this process can tell.
     pub fn is_healthy(&self) -> bool {
-        self.dropped == 0
-            && self.longest_token_seconds as f64 <= self.retention_seconds
-            && self
-                .store
-                .as_ref()
-                .is_none_or(|store| store.state != "away" && store.unsent == 0)
+        self.problems().is_empty()
+    }
+
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.dropped > 0 {
+            problems.push(format!(
+                "{} revocations were dropped before their time: raise `revocation_max_entries` ({})",
+                self.dropped, self.max_entries
+            ));
+        }
+        // Only where something is revoked at all does it matter how long that is kept.
+        let in_use = self.entries > 0 || self.store.is_some();
+        if in_use && self.longest_token_seconds as f64 > self.retention_seconds {
+            problems.push(format!(
+                "tokens live for {} s and revocations for {} s: raise `revocation_retention`",
+                self.longest_token_seconds, self.retention_seconds
+            ));
+        }
+        if let Some(store) = self.store.as_ref().filter(|store| store.state == "away") {
+            let error = store.last_error.as_deref().unwrap_or_default();
+            let meanwhile = match self.on_outage {
+                "refuse" => "refused",
+                _ => "accepted, even if others have revoked them",
+            };
+            problems.push(format!(
+                "the store of revocations is away, and tokens are {meanwhile}: {error}"
+            ));
+        }
+        problems
     }
 }
