@@ -8,6 +8,7 @@ from typing_extensions import Self, Unpack, disjoint_base
 
 from ._rejection import Rejection
 from ._types import Algorithm, Endpoint, Fault, IssuerSettings, Keys, Preset, TokenKind
+from ._webhook_rejection import WebhookRejection
 
 __version__: Final[str]
 
@@ -403,3 +404,38 @@ class ConformanceSuite:
     @staticmethod
     def retry_after(status: int, field: str | None, tries: int) -> int | None:
         """Seconds to wait before the same is asked again, if that was asked for."""
+
+#: One row per reason: (code, HTTP status, summary).
+WEBHOOK_REASONS: Final[tuple[tuple[str, int, str], ...]]
+#: The largest body of a webhook that is looked at.
+MAX_WEBHOOK_BYTES: Final[int]
+
+@final
+class WebhookVerifier:
+    """Verifies webhooks with one or several secrets; `doorward.webhooks.Webhook` is its face."""
+
+    def __new__(
+        cls,
+        secrets: str | Sequence[str],
+        *,
+        clock: Callable[[], float] | None = None,
+        setting: str = "secrets",
+    ) -> Self: ...
+    @staticmethod
+    def from_env(
+        environ: Mapping[str, str] | None = None, *, clock: Callable[[], float] | None = None
+    ) -> WebhookVerifier: ...
+    def verify(
+        self, body: bytes | bytearray | memoryview | str, headers: Any
+    ) -> tuple[str, int, int]:
+        """The message's id, when it was signed in seconds, and which secret did. Raises `WebhookRejection`."""
+    def verify_event(
+        self, body: bytes | bytearray | memoryview | str, headers: Any
+    ) -> tuple[str, int, int, dict[str, Any], bytes]:
+        """The same, the event, and the bytes that were signed. Raises `WebhookRejection`."""
+    @staticmethod
+    def sign(secret: str, id: str, sent_at: int, body: bytes | bytearray | memoryview | str) -> str:
+        """The value of the signature header. Raises `ConfigError`."""
+
+def webhook_body_refused(bytes: int | None, detail: str = "") -> WebhookRejection:
+    """The refusal of a body that is too large, or (`None`) that broke off."""

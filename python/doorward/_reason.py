@@ -138,3 +138,45 @@ class Reason(str, Enum):
 
     CROSS_ORIGIN = "cross_origin"
     """403. The session cookie came with a request that another site made the browser send."""
+
+class WebhookReason(str, Enum):
+    """The closed table of a webhook's refusals, in the order of the checks."""
+
+    __str__ = str.__str__
+    __format__ = str.__format__  # type: ignore[assignment]
+
+    BODY_TOO_LARGE = "body_too_large"
+    """413. The body is larger than this endpoint reads."""
+
+    BODY_UNREADABLE = "body_unreadable"
+    """400. The body broke off or could not be read."""
+
+    HEADERS_MISSING = "headers_missing"
+    """400. A header of the signature is missing."""
+
+    HEADERS_REPEATED = "headers_repeated"
+    """400. A header of the signature is there more than once."""
+
+    HEADERS_CONFLICT = "headers_conflict"
+    """400. The `webhook-` headers and the `svix-` headers say different things."""
+
+    ID_MALFORMED = "id_malformed"
+    """400. The message's id is not one."""
+
+    TIMESTAMP_MALFORMED = "timestamp_malformed"
+    """400. The timestamp is not a whole number of seconds since 1970."""
+
+    TIMESTAMP_TOO_OLD = "timestamp_too_old"
+    """400. The message was signed too long ago."""
+
+    TIMESTAMP_TOO_NEW = "timestamp_too_new"
+    """400. The message was signed in the future."""
+
+    SIGNATURES_MALFORMED = "signatures_malformed"
+    """400. The list of signatures holds none that can be read, or too many."""
+
+    SIGNATURE_MISMATCH = "signature_mismatch"
+    """400. No signature in the list verifies."""
+
+    PAYLOAD_MALFORMED = "payload_malformed"
+    """400. The message is genuine, and its body is not what this endpoint reads."""

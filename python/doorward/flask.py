@@ -1,4 +1,4 @@
-"""The Flask door: an extension with decorators, or a guard in front of every view."""
+"""The Flask door: an extension with decorators, or a guard in front of every view; and webhooks."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from ._flask import (
     public,
     rejected,
 )
+from ._flask_webhook import WebhookRefused, webhook
 from ._verdict import verdict_blocking
 
 __all__ = [
@@ -32,10 +33,12 @@ __all__ = [
     "CrossOrigin",
     "Doorward",
     "Refused",
+    "WebhookRefused",
     "authenticated",
     "current_identity",
     "public",
     "rejected",
+    "webhook",
 ]
 
 

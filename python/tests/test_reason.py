@@ -8,7 +8,8 @@ from pathlib import Path
 
 import doorward
 from doorward import Reason
-from doorward._doorward import REASONS
+from doorward._doorward import REASONS, WEBHOOK_REASONS
+from doorward.webhooks import WebhookReason
 
 COMMAND = "UPDATE_DOCS=1 pytest python/tests/test_reason.py"
 HEAD = f'''"""Why a request was refused. Written by `{COMMAND}`."""
@@ -28,12 +29,24 @@ class Reason(str, Enum):
 '''
 
 
+WEBHOOK_HEAD = '''
+
+class WebhookReason(str, Enum):
+    """The closed table of a webhook's refusals, in the order of the checks."""
+
+    __str__ = str.__str__
+    __format__ = str.__format__  # type: ignore[assignment]
+'''
+
+
 def rendered() -> str:
-    members = (
-        f'\n    {code.upper()} = "{code}"\n    """{status}. {summary}"""\n'
-        for code, status, _, _, summary in REASONS
-    )
-    return HEAD + "".join(members)
+    members = [member(code, status, summary) for code, status, _, _, summary in REASONS]
+    webhooks = [member(code, status, summary) for code, status, summary in WEBHOOK_REASONS]
+    return "".join([HEAD, *members, WEBHOOK_HEAD, *webhooks])
+
+
+def member(code: str, status: int, summary: str) -> str:
+    return f'\n    {code.upper()} = "{code}"\n    """{status}. {summary}"""\n'
 
 
 def test_reason_equals_the_table() -> None:
@@ -43,6 +56,7 @@ def test_reason_equals_the_table() -> None:
         path.write_text(rendered(), encoding="utf-8")
     assert path.read_text(encoding="utf-8") == rendered()
     assert [reason.value for reason in Reason] == [row[0] for row in REASONS]
+    assert [reason.value for reason in WebhookReason] == [row[0] for row in WEBHOOK_REASONS]
 
 
 def test_reason_is_its_code_everywhere() -> None:

@@ -153,29 +153,7 @@ impl Authenticator {
         clock: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = class.py();
-        // `os.environ` rather than the process's own environment: that is what Python programs change.
-        let environ = match environ {
-            Some(environ) => environ.clone(),
-            None => py.import("os")?.getattr("environ")?,
-        };
-        let mut pairs = Vec::new();
-        for pair in environ.call_method0("items")?.try_iter()? {
-            let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair?.extract()?;
-            // A name that is not text is none of ours.
-            let Ok(name) = name.extract::<String>() else {
-                continue;
-            };
-            match value.extract::<String>() {
-                Ok(value) => pairs.push((name, value)),
-                Err(_) if Config::reads_variable(&name) => {
-                    return Err(config_error(
-                        py,
-                        &format!("{name}: the value is not UTF-8 text"),
-                    ));
-                }
-                Err(_) => {}
-            }
-        }
+        let pairs = environment(py, environ, Config::reads_variable)?;
         let config =
             Config::from_variables(pairs).map_err(|error| config_error(py, &error.to_string()))?;
         class.call1((Built(build(py, &config, clock)?),))
@@ -385,6 +363,38 @@ impl Settings<'_, '_> {
     }
 }
 
+/// The variables as pairs. One that `ours` knows and that is no text is a mistake.
+pub(crate) fn environment(
+    py: Python<'_>,
+    environ: Option<&Bound<'_, PyAny>>,
+    ours: impl Fn(&str) -> bool,
+) -> PyResult<Vec<(String, String)>> {
+    // `os.environ` rather than the process's own environment: that is what Python programs change.
+    let environ = match environ {
+        Some(environ) => environ.clone(),
+        None => py.import("os")?.getattr("environ")?,
+    };
+    let mut pairs = Vec::new();
+    for pair in environ.call_method0("items")?.try_iter()? {
+        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair?.extract()?;
+        // A name that is not text is none of ours.
+        let Ok(name) = name.extract::<String>() else {
+            continue;
+        };
+        match value.extract::<String>() {
+            Ok(value) => pairs.push((name, value)),
+            Err(_) if ours(&name) => {
+                return Err(config_error(
+                    py,
+                    &format!("{name}: the value is not UTF-8 text"),
+                ));
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(pairs)
+}
+
 fn build(py: Python<'_>, config: &Config, clock: Option<Py<PyAny>>) -> PyResult<Engine> {
     let engine = match clock {
         None => Engine::new(config),
@@ -395,14 +405,14 @@ fn build(py: Python<'_>, config: &Config, clock: Option<Py<PyAny>>) -> PyResult<
 
 /// A Python callable that returns seconds since the epoch. For tests; intervals follow it too, but never backwards.
 #[derive(Debug)]
-struct PyClock {
+pub(crate) struct PyClock {
     callable: Py<PyAny>,
     start: i64,
     latest: AtomicI64,
 }
 
 impl PyClock {
-    fn new(py: Python<'_>, callable: Py<PyAny>) -> PyResult<Self> {
+    pub(crate) fn new(py: Python<'_>, callable: Py<PyAny>) -> PyResult<Self> {
         let start = Self::read(py, &callable)?.as_millis();
         Ok(Self {
             callable,

@@ -1,41 +1,99 @@
 //! Request heads of every shape Python has: ASGI scope, WSGI environ, mapping, list of pairs, or a request object.
 
+use std::marker::PhantomData;
+
 use doorward::RequestHead;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyString, PyTuple};
 
-/// The header fields verification looks at, borrowed from Python where they are bytes.
+/// A request's head as far as credentials stand there.
+pub(crate) type Head<'py> = HeadOf<'py, Credentials<'py>>;
+
+/// A request's head as far as it is looked at.
+pub(crate) struct HeadOf<'py, F> {
+    fields: F,
+    of: PhantomData<&'py ()>,
+}
+
+/// Header fields that are looked at, with room for their values.
+pub(crate) trait Fields<'py>: Default {
+    /// Where the values of the field `name` go, in any case; `None` if nobody looks at it.
+    fn room(&mut self, name: &[u8]) -> Option<&mut Vec<Text<'py>>>;
+
+    /// The values of the field `name`, in lower case.
+    fn values(&self, name: &str) -> &[Text<'py>];
+
+    /// PEP 3333: header fields are `HTTP_…` variables, several of one name joined by commas.
+    fn read_environ(&mut self, environ: &Bound<'py, PyDict>) -> PyResult<()>;
+}
+
+/// Where credentials stand, borrowed from Python where they are bytes.
 #[derive(Default)]
-pub(crate) struct Head<'py> {
+pub(crate) struct Credentials<'py> {
     authorization: Vec<Text<'py>>,
     cookie: Vec<Text<'py>>,
 }
 
-enum Text<'py> {
+impl<'py> Fields<'py> for Credentials<'py> {
+    fn room(&mut self, name: &[u8]) -> Option<&mut Vec<Text<'py>>> {
+        match name.len() {
+            13 if name.eq_ignore_ascii_case(b"authorization") => Some(&mut self.authorization),
+            6 if name.eq_ignore_ascii_case(b"cookie") => Some(&mut self.cookie),
+            _ => None,
+        }
+    }
+
+    fn values(&self, name: &str) -> &[Text<'py>] {
+        match name {
+            "authorization" => &self.authorization,
+            "cookie" => &self.cookie,
+            _ => &[],
+        }
+    }
+
+    fn read_environ(&mut self, environ: &Bound<'py, PyDict>) -> PyResult<()> {
+        let py = environ.py();
+        for (name, values) in [
+            (intern!(py, "HTTP_AUTHORIZATION"), &mut self.authorization),
+            (intern!(py, "HTTP_COOKIE"), &mut self.cookie),
+        ] {
+            if let Some(value) = environ.get_item(name)? {
+                values.push(text(&value)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) enum Text<'py> {
     Bytes(Bound<'py, PyBytes>),
     Owned(Vec<u8>),
 }
 
-impl RequestHead for Head<'_> {
-    fn field<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        let values: &[Text<'_>] = match name {
-            "authorization" => &self.authorization,
-            "cookie" => &self.cookie,
-            _ => &[],
-        };
-        values.iter().map(|value| match value {
-            Text::Bytes(bytes) => bytes.as_bytes(),
-            Text::Owned(bytes) => bytes,
-        })
+impl Text<'_> {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes.as_bytes(),
+            Self::Owned(bytes) => bytes,
+        }
     }
 }
 
-impl<'py> Head<'py> {
+impl<'py, F: Fields<'py>> RequestHead for HeadOf<'py, F> {
+    fn field<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.fields.values(name).iter().map(Text::bytes)
+    }
+}
+
+impl<'py, F: Fields<'py>> HeadOf<'py, F> {
     /// Borrows the head of whatever was handed over.
     pub(crate) fn of(object: &Bound<'py, PyAny>) -> PyResult<Self> {
-        let mut head = Self::default();
+        let mut head = Self {
+            fields: F::default(),
+            of: PhantomData,
+        };
         if let Ok(dict) = object.cast::<PyDict>() {
             head.read_dict(dict)?;
         } else if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
@@ -64,24 +122,10 @@ impl<'py> Head<'py> {
         if dict.contains(intern!(py, "REQUEST_METHOD"))?
             || dict.contains(intern!(py, "wsgi.version"))?
         {
-            return self.read_environ(dict);
+            return self.fields.read_environ(dict);
         }
         dict.iter()
             .try_for_each(|(name, value)| self.read_field(&name, &value))
-    }
-
-    /// PEP 3333: header fields are `HTTP_…` variables, several of one name joined by commas.
-    fn read_environ(&mut self, environ: &Bound<'py, PyDict>) -> PyResult<()> {
-        let py = environ.py();
-        for (name, values) in [
-            (intern!(py, "HTTP_AUTHORIZATION"), &mut self.authorization),
-            (intern!(py, "HTTP_COOKIE"), &mut self.cookie),
-        ] {
-            if let Some(value) = environ.get_item(name)? {
-                values.push(text(&value)?);
-            }
-        }
-        Ok(())
     }
 
     fn read_pairs(&mut self, pairs: &Bound<'py, PyAny>) -> PyResult<()> {
@@ -108,25 +152,15 @@ impl<'py> Head<'py> {
     }
 
     fn read_field(&mut self, name: &Bound<'py, PyAny>, value: &Bound<'py, PyAny>) -> PyResult<()> {
-        let wanted = |name: &[u8]| match name.len() {
-            13 if name.eq_ignore_ascii_case(b"authorization") => Some(true),
-            6 if name.eq_ignore_ascii_case(b"cookie") => Some(false),
-            _ => None,
-        };
-        let found = if let Ok(bytes) = name.cast::<PyBytes>() {
-            wanted(bytes.as_bytes())
+        let room = if let Ok(bytes) = name.cast::<PyBytes>() {
+            self.fields.room(bytes.as_bytes())
         } else if let Ok(string) = name.cast::<PyString>() {
-            wanted(string.to_string_lossy().as_bytes())
+            self.fields.room(string.to_string_lossy().as_bytes())
         } else {
             None
         };
-        let Some(is_authorization) = found else {
+        let Some(values) = room else {
             return Ok(());
-        };
-        let values = if is_authorization {
-            &mut self.authorization
-        } else {
-            &mut self.cookie
         };
         if value.is_none() {
             return Ok(());
@@ -192,7 +226,7 @@ impl<'py> Head<'py> {
     }
 }
 
-fn text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Text<'py>> {
+pub(crate) fn text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Text<'py>> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(Text::Bytes(bytes.clone()));
     }

@@ -13,6 +13,7 @@ mod issuer;
 mod policy;
 mod refusal;
 mod value;
+mod webhook;
 
 use doorward::Reason;
 use doorward::core::jws;
@@ -36,6 +37,10 @@ fn _doorward(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<asgi::User>()?;
     module.add_class::<dev_issuer::DevIssuer>()?;
     module.add_class::<conformance::ConformanceSuite>()?;
+    module.add("WEBHOOK_REASONS", webhook::reasons(py)?)?;
+    module.add("MAX_WEBHOOK_BYTES", doorward::core::webhook::MAX_BODY_BYTES)?;
+    module.add_class::<webhook::WebhookVerifier>()?;
+    module.add_function(wrap_pyfunction!(webhook::webhook_body_refused, module)?)?;
     module.add_function(wrap_pyfunction!(asgi::admit, module)?)?;
     module.add_function(wrap_pyfunction!(verify_jws, module)?)?;
     module.add_function(wrap_pyfunction!(inspect, module)?)?;

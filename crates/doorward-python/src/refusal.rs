@@ -1,6 +1,6 @@
 //! Refusals and mistakes as Python exceptions, whose classes are written in Python.
 
-use doorward::Rejection;
+use doorward::{Rejection, WebhookRejection};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
@@ -14,6 +14,28 @@ pub(crate) fn raise(py: Python<'_>, rejection: &Rejection) -> PyErr {
         let reason = rejection.reason().code();
         class.call1((
             reason,
+            rejection.status(),
+            rejection.headers(),
+            body,
+            rejection.detail(),
+            rejection.hint(),
+            rejection.content_type(),
+        ))
+    };
+    match build() {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(error) => error,
+    }
+}
+
+/// `doorward.webhooks.WebhookRejection` for a refusal of a webhook.
+pub(crate) fn raise_webhook(py: Python<'_>, rejection: &WebhookRejection) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let build = || {
+        let class = CLASS.import(py, "doorward._webhook_rejection", "WebhookRejection")?;
+        let body = PyBytes::new(py, rejection.body().as_bytes());
+        class.call1((
+            rejection.reason().code(),
             rejection.status(),
             rejection.headers(),
             body,

@@ -23,6 +23,7 @@ from .decorators import (
 )
 from .middleware import AuthMiddleware
 from .users import TokenUser
+from .webhooks import webhook
 
 __all__ = [
     "AuthMiddleware",
@@ -38,4 +39,5 @@ __all__ = [
     "public",
     "required",
     "requires",
+    "webhook",
 ]

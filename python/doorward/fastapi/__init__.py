@@ -1,4 +1,4 @@
-"""The FastAPI door: guards to depend on."""
+"""The FastAPI door: guards to depend on, for callers and for webhooks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ._paths import verify_user_access
 from ._refusals import Refused, exception_handler, refusal
 from ._sockets import WebSocketGuard, renew
 from ._warm_up import warm_up
+from ._webhooks import WebhookGuard, WebhookRefused, webhook
 
 __all__ = [
     "ClaimsMismatch",
@@ -19,6 +20,8 @@ __all__ = [
     "OptionalGuard",
     "Refused",
     "WebSocketGuard",
+    "WebhookGuard",
+    "WebhookRefused",
     "exception_handler",
     "install",
     "oauth2",
@@ -28,6 +31,7 @@ __all__ = [
     "swagger_ui_init_oauth",
     "verify_user_access",
     "warm_up",
+    "webhook",
 ]
 
 # `doorward.compat` answers overrides the same way.
