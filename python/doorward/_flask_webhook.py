@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import wraps
 from inspect import iscoroutinefunction
+from sys import maxsize
 from typing import Any
 
 from flask import Request, current_app, request
@@ -76,7 +77,7 @@ def _body(http: Request) -> bytes:
         return kept
     announced = http.content_length
     if announced is not None and announced > MAX_WEBHOOK_BYTES:
-        raise webhook_body_refused(announced)
+        raise webhook_body_refused(min(announced, maxsize))
     body = bytearray()
     try:
         while len(body) <= MAX_WEBHOOK_BYTES:

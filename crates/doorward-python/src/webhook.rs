@@ -18,6 +18,9 @@ use crate::head::{Fields, HeadOf, Text, text};
 use crate::refusal::{config_error, raise_webhook};
 use crate::value;
 
+/// The message's id, its time and the secret's index; the event; the octets that were signed.
+type Event<'py> = (String, i64, usize, Bound<'py, PyDict>, Bound<'py, PyBytes>);
+
 /// Verifies webhooks with one or several secrets.
 #[pyclass(frozen, module = "doorward", name = "WebhookVerifier")]
 pub(crate) struct WebhookVerifier {
@@ -69,7 +72,7 @@ impl WebhookVerifier {
         py: Python<'py>,
         body: &Bound<'py, PyAny>,
         headers: &Bound<'py, PyAny>,
-    ) -> PyResult<(String, i64, usize, Bound<'py, PyDict>, Bound<'py, PyBytes>)> {
+    ) -> PyResult<Event<'py>> {
         let octets = octets(body)?;
         let message = self.judge(py, octets.bytes(), headers)?;
         let event = event(py, octets.bytes()).map_err(|why| {
@@ -255,7 +258,7 @@ const NAMES: [&str; 6] = [
 impl<'py> Fields<'py> for Signature<'py> {
     fn room(&mut self, name: &[u8]) -> Option<&mut Vec<Text<'py>>> {
         let same = |own: &&str| own.as_bytes().eq_ignore_ascii_case(name);
-        self.0.get_mut(NAMES.iter().position(|own| same(&own))?)
+        self.0.get_mut(NAMES.iter().position(same)?)
     }
 
     fn values(&self, name: &str) -> &[Text<'py>] {
