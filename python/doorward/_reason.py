@@ -139,6 +139,7 @@ class Reason(str, Enum):
     CROSS_ORIGIN = "cross_origin"
     """403. The session cookie came with a request that another site made the browser send."""
 
+
 class WebhookReason(str, Enum):
     """The closed table of a webhook's refusals, in the order of the checks."""
 
