@@ -1,5 +1,5 @@
-// @clerk/backend as a second opinion. Reads a list of jobs on stdin, writes a list of answers. Never on the network: the
-// key is given, and telemetry is off.
+// @clerk/backend as a second opinion. Reads a list of jobs on stdin, writes a list of answers. Never beyond this machine:
+// the key is given, or the local issuer is asked, and telemetry is off.
 import { text } from 'node:stream/consumers';
 import { createClerkClient, verifyToken } from '@clerk/backend';
 
@@ -35,8 +35,26 @@ const jobs = {
     return { ...outcome, signedIn: auth.isAuthenticated, tokenType, userId, sessionId, orgId, orgSlug, orgRole,
       orgPermissions, actor };
   },
+
+  // A token that is no session's, about which `apiUrl` may be asked: the verdict, and what `toAuth()` says of it.
+  async machine({ token, acceptsToken, ...instance }) {
+    const clerk = createClerkClient({ ...instance, telemetry: { disabled: true } });
+    const request = new Request('http://localhost:3000/', { headers: { authorization: `Bearer ${token}` } });
+    let status = 'not judged';
+    try {
+      const state = await clerk.authenticateRequest(request, { acceptsToken });
+      const { reason } = state;
+      ({ status } = state);
+      if (!state.isAuthenticated) return { reason, status };
+      const { tokenType, id, subject, name, claims, scopes, userId, orgId, machineId, clientId } = state.toAuth();
+      return { status, auth: { tokenType, id, subject, name, claims, scopes, userId, orgId, machineId, clientId } };
+    } catch (error) {
+      return { status, thrown: error.constructor.name, message: error.message };
+    }
+  },
 };
 
-const answers = [];
-for (const { job, ...given } of JSON.parse(await text(process.stdin))) answers.push(await jobs[job](given));
+const given = JSON.parse(await text(process.stdin));
+// Together, so that those who wait for an answer wait at the same time.
+const answers = await Promise.all(given.map(({ job, ...rest }) => jobs[job](rest)));
 console.log(JSON.stringify(answers));

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import json
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from functools import cache
 from http.cookies import CookieError
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,33 +26,16 @@ from clerk_backend_api.security import (
 )
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from javascript import Json, node
 from starlette.datastructures import Headers
 
 from doorward import ANY, Authenticator, ConfigError, Identity, Issuer, Rejection
 from doorward.testing import DevIssuer
 
-HERE = Path(__file__).parent
 ISSUER = "https://clerk.example.com"
 PARTY = "http://localhost:3000"
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
 ALGORITHMS += ["EdDSA"]
-
-Json = dict[str, Any]
-
-
-def node(script: str, jobs: list[Json]) -> list[Json]:
-    """What a JavaScript library says to each job."""
-    finished = subprocess.run(
-        [str(Path(sys.executable).with_name("node")), f"{script}.mjs"],
-        cwd=HERE,
-        input=json.dumps(jobs),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert finished.returncode == 0, finished.stderr
-    return json.loads(finished.stdout)
 
 
 @cache
