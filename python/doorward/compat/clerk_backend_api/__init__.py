@@ -6,8 +6,9 @@ Names, defaults and shapes are the original's. Where the answer differs: only se
 accepted unless `accepts_token` says otherwise; `exp`, `sub` and `iss` are required; pending
 sessions are not signed in; one string of `authorized_parties` is split on commas and never
 searched; reasons are strings, so they can be sent as JSON; a forged token costs no fetch of keys;
-no `repr` shows a token or a key. Where keys are out of reach the reason is `jwk-failed-to-load`,
-and `state.rejection` has the status to answer with (503).
+an opaque token counts if Clerk says that it is good, and not whenever Clerk answers; no `repr`
+shows a token or a key. Where keys or Clerk are out of reach the reason is `jwk-failed-to-load` or
+`server-error`, and `state.rejection` has the status to answer with (503).
 """
 
 from .sdk import Clerk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Sequence
 from functools import lru_cache
@@ -17,6 +18,7 @@ from .types import (
     AuthErrorReason,
     TokenVerificationErrorReason,
     VerifyTokenOptions,
+    opaque_kind,
 )
 
 if TYPE_CHECKING:
@@ -40,43 +42,64 @@ class Misconfigured(Exception):
         self.reason = reason
 
 
-def engine(options: AuthenticateRequestOptions | VerifyTokenOptions) -> Authenticator:
+def engine(
+    options: AuthenticateRequestOptions | VerifyTokenOptions, token: str = ""
+) -> Authenticator:
     """The authenticator for `options`. Equal options share one, and so its keys. Raises
     `Misconfigured`, or `ConfigError` where not the key is to blame.
+
+    `VerifyTokenOptions` name no kind of token. There the kind follows from how `token` begins, so
+    that a JWT is a session's or nothing.
     """
     secret_key, jwt_key = options.secret_key or None, options.jwt_key or None
-    if secret_key is None and jwt_key is None:
-        raise Misconfigured(TokenVerificationErrorReason.SECRET_KEY_MISSING)
-    accepts: tuple[str, ...] = ("session_token",)
-    api_url = None
     if isinstance(options, AuthenticateRequestOptions):
-        accepts = _names(options.accepts_token) or ()
+        kinds = _accepted(_names(options.accepts_token) or (), secret_key)
+        # The original cannot be sent elsewhere; ours can, as Clerk's Node SDK can.
+        api_url = os.environ.get("CLERK_API_URL") or None
     else:
+        kinds = (opaque_kind(token) or "session_token",)
         api_url = options.api_url
+    asked = kinds != ("session_token",)
+    machine_secret_key = (options.machine_secret_key or None) if "m2m_token" in kinds else None
+    if secret_key is None and jwt_key is None and machine_secret_key is None:
+        raise Misconfigured(TokenVerificationErrorReason.SECRET_KEY_MISSING)
     wanted = _Wanted(
-        # The public key is enough, and a secret that is not needed is not kept.
-        None if jwt_key else secret_key,
+        # For sessions the public key is enough, and a secret that is not needed is not kept.
+        None if jwt_key and not asked else secret_key,
+        machine_secret_key,
         jwt_key,
-        None if jwt_key else api_url,
+        None if jwt_key and not asked else api_url,
         _names(options.audience),
         _parties(options.authorized_parties),
         options.clock_skew_in_ms,
-        accepts,
+        kinds,
     )
     found = _engines.get(wanted)
     return found if found is not None else _remember(wanted, _build(wanted))
+
+
+def _accepted(names: tuple[str, ...], secret_key: str | None) -> tuple[TokenKind, ...]:
+    """Our words for the kinds that are accepted."""
+    kinds: dict[TokenKind, None] = {}
+    for name in names:
+        kinds.update(dict.fromkeys(_KINDS[name]))
+    if secret_key is None and "any" in names:
+        # Whatever can be verified, that is; API keys without a secret cannot.
+        kinds.pop("api_key")
+    return tuple(kinds)
 
 
 class _Wanted(NamedTuple):
     """What makes an authenticator. Never to be printed: it holds the key."""
 
     secret_key: str | None
+    machine_secret_key: str | None
     jwt_key: str | None
     api_url: str | None
     audience: tuple[str, ...] | None = None
     authorized_parties: tuple[str, ...] | None = None
     clock_skew_in_ms: int = 5000
-    accepts: tuple[str, ...] = ("session_token",)
+    accepts: tuple[TokenKind, ...] = ("session_token",)
 
     def __repr__(self) -> str:
         return "_Wanted(…)"
@@ -87,24 +110,25 @@ def _build(wanted: _Wanted) -> Authenticator:
         return _authenticator(wanted)
     except ConfigError as error:
         try:
-            _authenticator(_Wanted(*wanted[:3]))
+            _authenticator(_Wanted(*wanted[:4]))
         except ConfigError:
             raise Misconfigured(TokenVerificationErrorReason.JWK_FAILED_TO_RESOLVE) from error
         raise
 
 
 def _authenticator(wanted: _Wanted) -> Authenticator:
-    kinds: dict[TokenKind, None] = {}
-    for name in wanted.accepts:
-        kinds.update(dict.fromkeys(_KINDS[name]))
     parties = wanted.authorized_parties
+    # A machine's key reads opaque tokens and no keys: JWTs then come from nobody it trusts.
+    keyless = wanted.secret_key is None and wanted.jwt_key is None
     return Authenticator.clerk(
+        issuer=_NOBODYS if keyless else None,
         secret_key=wanted.secret_key,
+        machine_secret_key=wanted.machine_secret_key,
         jwt_key=wanted.jwt_key,
         api_url=wanted.api_url,
         audience=wanted.audience,
         authorized_parties=_NOBODY if parties == () else parties,
-        accepts=tuple(kinds),
+        accepts=wanted.accepts,
         leeway=wanted.clock_skew_in_ms / 1000,
         cache_bytes=_LARGE if len(_engines) < _LARGE_ONES else _SMALL,
     )
@@ -128,7 +152,7 @@ def reader() -> Authenticator:
     """An authenticator that trusts nobody and fetches nothing: it tells whether a request presents
     a token.
     """
-    return Authenticator.clerk(issuer="https://reader.invalid")
+    return Authenticator.clerk(issuer=_NOBODYS)
 
 
 def request_reason(rejection: Rejection) -> Reason:
@@ -166,6 +190,8 @@ _BY_CODE: dict[str | None, TokenVerificationErrorReason] = {
 }
 #: An origin that no browser has: an empty list of parties lets nobody in.
 _NOBODY = ("https://nobody.invalid",)
+#: An issuer that nobody can have.
+_NOBODYS = "https://nobody.invalid"
 
 _engines: dict[_Wanted, Authenticator] = {}
 #: Enough for a tenant each. Beyond it some of them fetch their keys again now and then.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -13,6 +13,7 @@ from doorward.compat._suggest import did_you_mean, text, texts
 
 if TYPE_CHECKING:
     from doorward._doorward import Identity
+    from doorward._types import TokenKind
 
 __all__ = [
     "APIKeyMachineAuthObject",
@@ -181,15 +182,19 @@ class Requestish(Protocol):
 class AuthenticateRequestOptions:
     """What `authenticate_request` needs to know.
 
-    `secret_key`          fetches the instance's keys from Clerk's Backend API.
-    `machine_secret_key`  accepted as in the original; opaque machine tokens are not verified here.
-    `jwt_key`             the instance's public key, in any spelling; nothing is fetched then.
+    `secret_key`          fetches the instance's keys from Clerk's Backend API, and asks it about
+                          opaque tokens.
+    `machine_secret_key`  asks about opaque machine tokens, before `secret_key` does; the original
+                          prefers the latter.
+    `jwt_key`             the instance's public key, in any spelling; no keys are fetched then.
     `audience`            one of these must be in `aud`. `None`: not looked at.
     `authorized_parties`  origins of which `azp` must be one, exactly. `None`: not looked at; a
                           string is split on commas; an empty list refuses everybody.
     `clock_skew_in_ms`    milliseconds by which clocks may differ.
-    `accepts_token`       kinds of token. Only session tokens unless told otherwise; the original's
-                          default is `any`.
+    `accepts_token`       kinds of token, opaque or JWTs. Only session tokens unless told otherwise;
+                          the original's default is `any`. `machine_token` is `m2m_token`.
+
+    The environment's `CLERK_API_URL`, if it is set, is where the Backend API is.
 
     Options that make no sense raise `ConfigError` where they are written.
     """
@@ -343,6 +348,7 @@ class RequestState:
     def __post_init__(self) -> None:
         self._identity: object = None
         self._rejection: object = None
+        self._machine: OAuthMachineAuthObject | M2MMachineAuthObject | None = None
 
     def of(self, answer: Identity | Rejection) -> RequestState:
         """This state, with the engine's own answer behind it."""
@@ -350,6 +356,7 @@ class RequestState:
             self._rejection = answer
         else:
             self._identity = answer
+            self._machine = _from_jwt(answer)
         return self
 
     def __getstate__(self) -> dict[str, Any]:
@@ -390,24 +397,11 @@ class RequestState:
         if self.token is None:
             raise ValueError("Token must be provided for authenticated states.")
         payload = self.payload
-        identity = self.identity
-        if identity is not None and identity.kind == "oauth_token":
-            return OAuthMachineAuthObject(
-                id=identity.token_id,
-                user_id=identity.user_id,
-                client_id=identity.client_id,
-                name=payload.get("name"),
-                scopes=list(identity.scopes),
-            )
-        if identity is not None and identity.kind == "m2m_token":
-            return M2MMachineAuthObject(
-                id=identity.token_id,
-                machine_id=identity.subject,
-                client_id=identity.client_id,
-                name=payload.get("name"),
-                scopes=list(identity.scopes),
-                claims=payload,
-            )
+        kind = opaque_kind(self.token)
+        if kind is not None:
+            return _from_answer(kind, payload)
+        if self._machine is not None:
+            return replace(self._machine)
         if payload.get("v") == 2:
             return SessionAuthObjectV2(**{name: payload.get(name) for name in _SESSION_V2})
         return SessionAuthObjectV1(
@@ -421,6 +415,76 @@ class RequestState:
         )
 
 
+def opaque_kind(token: str) -> TokenKind | None:
+    """The kind of an opaque token, by how it begins; `None` for all others."""
+    return next((kind for prefix, kind in _PREFIXES if token.startswith(prefix)), None)
+
+
+def _from_answer(kind: TokenKind, said: dict[str, Any]) -> AuthObject:
+    """The caller, from what Clerk says of an opaque token."""
+    subject = said.get("subject")
+    if kind == "oauth_token":
+        return OAuthMachineAuthObject(
+            id=said.get("id"),
+            user_id=subject,
+            client_id=said.get("client_id"),
+            name=said.get("name"),
+            scopes=said.get("scopes"),
+        )
+    if kind == "api_key":
+        family = str(subject).partition("_")[0]
+        return APIKeyMachineAuthObject(
+            id=said.get("id"),
+            user_id=subject if family == "user" else None,
+            org_id=subject if family == "org" else None,
+            name=said.get("name"),
+            scopes=said.get("scopes"),
+            claims=said.get("claims"),
+        )
+    return M2MMachineAuthObject(
+        id=said.get("id"),
+        machine_id=subject,
+        client_id=said.get("client_id"),
+        name=said.get("name"),
+        scopes=said.get("scopes"),
+        claims=said.get("claims"),
+    )
+
+
+def _from_jwt(identity: Identity) -> OAuthMachineAuthObject | M2MMachineAuthObject | None:
+    """The caller, where it comes with a machine's JWT or an OAuth one. The original knows neither;
+    these are the same members as of the opaque form.
+    """
+    if identity.kind == "oauth_token":
+        return OAuthMachineAuthObject(
+            id=identity.token_id,
+            user_id=identity.user_id,
+            client_id=identity.client_id,
+            name=identity.claims.get("name"),
+            scopes=list(identity.scopes),
+        )
+    if identity.kind == "m2m_token":
+        own = {name: value for name, value in identity.claims.items() if name not in _REGISTERED}
+        return M2MMachineAuthObject(
+            id=identity.token_id,
+            machine_id=identity.subject,
+            client_id=identity.client_id,
+            name=identity.claims.get("name"),
+            scopes=list(identity.scopes),
+            claims=own or None,
+        )
+    return None
+
+
+#: How opaque tokens begin. The second of machine tokens is that of old.
+_PREFIXES: tuple[tuple[str, TokenKind], ...] = (
+    ("ak_", "api_key"),
+    ("oat_", "oauth_token"),
+    ("mt_", "m2m_token"),
+    ("m2m_", "m2m_token"),
+)
+#: What a machine's JWT has besides the claims it was made with.
+_REGISTERED = frozenset({"iss", "sub", "exp", "nbf", "iat", "jti"})
 _SESSION_V2 = tuple(SessionAuthObjectV2.__dataclass_fields__)
 #: The engine's limit: beyond it, mend the clock.
 _LONGEST_SKEW_IN_MS = 300_000

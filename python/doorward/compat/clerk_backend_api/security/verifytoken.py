@@ -19,12 +19,14 @@ __all__ = [
 
 
 def verify_token(token: str, options: VerifyTokenOptions) -> dict[str, Any]:
-    """The claims of a session token. Raises `TokenVerificationError`.
+    """The claims of a session token, or what Clerk says of an opaque one (`ak_…`, `oat_…`, `mt_…`).
+    Raises `TokenVerificationError`.
 
-    Blocks when keys must be fetched first; with `jwt_key` nothing is fetched.
+    OAuth and machine tokens that are JWTs are refused: their claims would pass for a session's.
+    Blocks when keys must be fetched, or Clerk be asked, first; with `jwt_key` nothing is fetched.
     """
     try:
-        return dict(engine(options).verify(token).claims)
+        return dict(engine(options, token).verify(token).claims)
     except Rejection as rejection:
         raise TokenVerificationError(token_reason(rejection)) from rejection
     except Misconfigured as trouble:
@@ -34,7 +36,7 @@ def verify_token(token: str, options: VerifyTokenOptions) -> dict[str, Any]:
 async def verify_token_async(token: str, options: VerifyTokenOptions) -> dict[str, Any]:
     """Like `verify_token`, without blocking the event loop."""
     try:
-        return dict((await engine(options).verify_async(token)).claims)
+        return dict((await engine(options, token).verify_async(token)).claims)
     except Rejection as rejection:
         raise TokenVerificationError(token_reason(rejection)) from rejection
     except Misconfigured as trouble:
