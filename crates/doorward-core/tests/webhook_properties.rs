@@ -101,7 +101,8 @@ proptest! {
     #[test]
     fn any_secret_is_read(text in "(whsec_|whpk_|whsk_|sk_test_|)[ -~]{12,80}") {
         if let Err(why) = WebhookVerifier::new([&text]) {
-            let after = text.split_once('_').map_or(text.as_str(), |(_, rest)| rest);
+            let prefixes = ["whsec_", "whpk_", "whsk_", "sk_test_"];
+            let after = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix)).unwrap_or(&text);
             prop_assert!(!why.contains(after), "{}", why);
         }
     }
