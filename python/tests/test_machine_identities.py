@@ -107,7 +107,7 @@ def test_a_policy_narrows_what_is_accepted(issuer: DevIssuer, auth: Authenticato
         assert refused.value.reason is Reason.TOKEN_KIND_NOT_ACCEPTED
         with pytest.raises(Rejection) as refused:
             keys.permit(auth.verify(issuer.mint(**{**good, "scopes": ["posts:write"]})))
-        assert refused.value.reason is Reason.SCOPE_INSUFFICIENT
+        assert refused.value.reason is Reason.INSUFFICIENT_SCOPE
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,7 @@ fn clerk_answer(kind: TokenKind, answer: &Answer, issuer: &Issuer) -> Result<Jud
     claims.client_id = answer.text("client_id")?;
     claims.audience = answer.texts("aud", false)?;
     claims.scopes = answer.texts("scopes", true)?;
+    claims.actor = answer.actor()?;
     let belongs = |prefix: &str| {
         claims
             .subject

@@ -8,7 +8,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::claim_map::Mapped;
-use crate::claims::Claims;
+use crate::claims::{Actor, Claims};
 use crate::issuer::Issuer;
 use crate::json;
 use crate::kind::TokenKind;
@@ -103,6 +103,23 @@ impl Answer {
         }
     }
 
+    /// `act` (RFC 8693 §4.1), read as in a JWT.
+    pub(crate) fn actor(&self) -> Result<Option<Actor>, Rejection> {
+        let Some(claim) = self.get("act") else {
+            return Ok(None);
+        };
+        let members = claim
+            .as_object()
+            .ok_or_else(|| senseless("`act` is no object"))?;
+        let own = |name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
+        Ok(Some(Actor {
+            subject: own("sub"),
+            issuer: own("iss"),
+            session_id: own("sid"),
+            kind: own("type"),
+        }))
+    }
+
     fn seconds(&self, name: &str) -> Result<Option<Timestamp>, Rejection> {
         let wrong = || senseless(format!("`{name}` is no number of seconds since 1970"));
         match self.get(name) {
@@ -166,6 +183,7 @@ pub(crate) fn judge(answer: &Answer, issuer: &Issuer) -> Result<Judged, Rejectio
     claims.scopes = answer.texts("scope", true)?;
     claims.authorized_party = answer.text("azp")?;
     claims.client_id = client_id;
+    claims.actor = answer.actor()?;
     claims.sender_constrained = bound || dpop;
     let mapped = if issuer.claim_map.is_empty() {
         Mapped::default()
