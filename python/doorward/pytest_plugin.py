@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import pytest
 
-from ._types import TokenKind
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ._authenticator import Authenticator
+    from ._types import TokenKind
     from .conformance import Report
     from .testing import AsUser, Clock, DevIssuer, Mint, Minter
     from .testing.pool import Pool
@@ -152,10 +151,13 @@ def _marked(node: pytest.Item) -> Mint:
 
 def _accepted(node: pytest.Item) -> list[TokenKind] | None:
     """The kinds of token that the marker closest to a test names, if one does."""
+    from ._types import TokenKind
+
     for marker in node.iter_markers("doorward"):
         if "accepts" in marker.kwargs:
-            accepts = marker.kwargs["accepts"]
-            names = [accepts] if isinstance(accepts, str) else list(accepts)
+            accepts: Any = marker.kwargs["accepts"]
+            several = isinstance(accepts, (list, tuple, set, frozenset))
+            names: list[Any] = [*accepts] if several else [accepts]
             unknown = [name for name in names if name not in get_args(TokenKind)]
             if unknown or not names:
                 found = repr(unknown[0]) if unknown else "none"

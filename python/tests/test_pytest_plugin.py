@@ -463,6 +463,7 @@ def test_the_marker_is_registered(run: Run) -> None:
             "accepts='apikey'",
             "@pytest.mark.doorward: accepts takes kinds of token (*, api_key, *), found 'apikey'",
         ),
+        ("accepts=5", "@pytest.mark.doorward: accepts takes kinds of token (*), found 5"),
         ("accepts=[]", "@pytest.mark.doorward: accepts takes kinds of token (*), found none"),
     ],
 )
