@@ -32,7 +32,8 @@ pub(crate) struct Inner {
 /// How patient the inbox is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InboxSettings {
-    /// How long a worker may hold a message before others may take it: longer than any handler takes. 60 s.
+    /// How long a worker may hold a message before others may take it: twice as long as any handler
+    /// may take. 60 s.
     pub lease: Duration,
     /// After so many failures a message is put among the dead letters. 8, over about 80 minutes.
     pub max_failures: u32,

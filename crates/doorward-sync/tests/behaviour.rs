@@ -454,7 +454,7 @@ async fn survives_panics_and_slowness(place: Place) {
         (
             "m2",
             Worker::new(inbox.clone()).handler(Hangs),
-            "it took longer than the lease of 1 s",
+            "it took longer than half of the lease, 0.5 s",
         ),
     ] {
         inbox
