@@ -3,12 +3,13 @@
 mod commands;
 mod output;
 mod settings;
+mod store;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{conformance, dev, doctor, inspect, token, verify};
+use crate::commands::{conformance, dev, doctor, inspect, sync, token, verify, webhooks};
 use crate::output::Failure;
 
 /// Decides who may enter an API: verify and inspect tokens, check a configuration, run a local issuer.
@@ -24,7 +25,8 @@ struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit status: 0 accepted or all well; 1 refused or a check failed; 2 wrong usage or \
-                          configuration; 3 the keys are out of reach.";
+                          configuration; 3 the keys, the \
+                          store or the provider are out of reach.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -43,6 +45,12 @@ enum Command {
     /// Every protected route has to refuse a list of bad credentials, and every public one to be open. Give it a test
     /// deployment of your own: a route without a guard acts on what it is sent.
     Conformance(Box<conformance::Arguments>),
+    /// Receive webhooks, send test events, watch them arrive
+    #[command(subcommand)]
+    Webhooks(webhooks::Command),
+    /// Look after the tables that follow the provider
+    #[command(subcommand)]
+    Sync(sync::Command),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +62,8 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments, json),
         Command::Doctor(arguments) => doctor::run(&arguments, json),
         Command::Conformance(arguments) => conformance::run(&arguments, json),
+        Command::Webhooks(command) => webhooks::run(&command, json),
+        Command::Sync(command) => sync::run(&command, json),
     };
     match result {
         Ok(code) => code,

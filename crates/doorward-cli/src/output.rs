@@ -20,7 +20,7 @@ pub(crate) struct Failure {
 
 /// Wrong usage or configuration.
 pub(crate) const USAGE: u8 = 2;
-/// The keys are out of reach.
+/// The keys, the store or the provider are out of reach.
 pub(crate) const UNAVAILABLE: u8 = 3;
 
 impl Failure {
@@ -54,6 +54,20 @@ pub(crate) fn error(message: &str, as_json: bool) {
     } else {
         anstream::eprintln!("{BAD}error:{BAD:#} {message}");
     }
+}
+
+/// From now on, what the libraries have to say goes to standard error: lines, or JSON.
+pub(crate) fn log_to_stderr(as_json: bool) {
+    let log = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::INFO);
+    // A second subscriber is refused, and the first one does as well.
+    let _ = if as_json {
+        log.json().try_init()
+    } else {
+        log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+            .try_init()
+    };
 }
 
 /// Paints `text`.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, ClientAuthentication, Clients};
 use crate::defect::Defect;
+use crate::directory::{Directory, REQUESTS_IN_TEN_SECONDS};
 use crate::encoding::base64_unpadded;
 use crate::fault::Fault;
 use crate::jws::Compact;
@@ -31,6 +32,7 @@ pub struct DevIssuer {
     tokens: Mutex<Tokens>,
     clients: Mutex<Clients>,
     machines: Mutex<VecDeque<(String, String)>>,
+    directory: Directory,
     log: RequestLog,
 }
 
@@ -49,6 +51,8 @@ impl DevIssuer {
             clock: Arc::new(system_time),
             max_age: DEFAULT_MAX_AGE,
             secret_key: None,
+            people: (0, 0),
+            rate_limit: REQUESTS_IN_TEN_SECONDS,
         }
     }
 
@@ -319,6 +323,10 @@ impl DevIssuer {
         (self.clock)()
     }
 
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
     pub(crate) fn log(&self) -> &RequestLog {
         &self.log
     }
@@ -518,6 +526,8 @@ pub struct DevIssuerBuilder {
     clock: Clock,
     max_age: u64,
     secret_key: Option<String>,
+    people: (u64, u64),
+    rate_limit: usize,
 }
 
 impl DevIssuerBuilder {
@@ -563,6 +573,21 @@ impl DevIssuerBuilder {
         self
     }
 
+    /// Lets so many users and organizations exist, for the lists of the Backend API; by default none. Each user is a
+    /// member of one organization.
+    #[must_use]
+    pub fn people(mut self, users: u64, organizations: u64) -> Self {
+        self.people = (users, organizations);
+        self
+    }
+
+    /// How often the lists of the Backend API may be asked for in ten seconds; by default 100 times.
+    #[must_use]
+    pub fn rate_limit(mut self, requests: usize) -> Self {
+        self.rate_limit = requests;
+        self
+    }
+
     /// Makes the issuer, and an RS256 key if nothing was said about keys.
     pub fn build(mut self) -> Result<DevIssuer, KeyError> {
         if self.keys.is_empty() && self.algorithms.is_empty() {
@@ -592,6 +617,7 @@ impl DevIssuerBuilder {
             }),
             tokens: Mutex::default(),
             machines: Mutex::default(),
+            directory: Directory::new(self.people.0, self.people.1, self.rate_limit),
             log: RequestLog::default(),
         })
     }

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::answer::{error, fresh, refused};
 use crate::client::Client;
+use crate::directory;
 use crate::fault::{Fault, Struck};
 use crate::introspection::introspect;
 use crate::issuer::DevIssuer;
@@ -125,6 +126,14 @@ fn router(issuer: Arc<DevIssuer>) -> Router {
         )
         .route("/m2m_tokens/verify", post(verify::machine_token))
         .route("/v1/m2m_tokens/verify", post(verify::machine_token))
+        .route("/v1/users", get(directory::users))
+        .route("/v1/users/count", get(directory::users_count))
+        .route("/v1/organizations", get(directory::organizations))
+        .route(
+            "/v1/organizations/{organization_id}/memberships",
+            get(directory::memberships_of),
+        )
+        .route("/v1/organization_memberships", get(directory::memberships))
         .route("/oauth/introspect", post(introspect))
         .route("/oauth/token_info", post(introspect))
         .route("/oauth/userinfo", get(userinfo).post(userinfo))

@@ -15,3 +15,4 @@ CREATE TABLE {p}doorward_inbox (
 );
 CREATE INDEX {p}doorward_inbox_due ON {p}doorward_inbox (due_at) WHERE state = 'waiting';
 CREATE INDEX {p}doorward_inbox_finished ON {p}doorward_inbox (finished_at) WHERE state <> 'waiting';
+CREATE INDEX {p}doorward_inbox_received ON {p}doorward_inbox (received_at, id);

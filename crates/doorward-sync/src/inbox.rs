@@ -133,6 +133,28 @@ pub struct Letter {
     pub last_error: String,
 }
 
+/// A point in the order in which messages were accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Point {
+    received_at: Timestamp,
+    id: String,
+}
+
+impl Point {
+    /// Before whatever is accepted from this moment on.
+    pub fn at(moment: Timestamp) -> Self {
+        Self {
+            received_at: moment,
+            id: String::new(),
+        }
+    }
+
+    /// When the message there was accepted.
+    pub fn received_at(&self) -> Timestamp {
+        self.received_at
+    }
+}
+
 /// Which messages to handle again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Replay {
@@ -352,6 +374,34 @@ impl Inbox {
         rows.iter().map(letter).collect()
     }
 
+    /// Messages that were accepted after this point, oldest first, with the point to go on from.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn since(
+        &self,
+        point: &Point,
+        most: u32,
+    ) -> Result<Vec<(Point, Message, String)>, SyncError> {
+        let mut tx = self.inner.database.begin().await?;
+        let values = [
+            point.received_at.as_millis().into(),
+            point.id.as_str().into(),
+            i64::from(most).into(),
+        ];
+        let rows = tx.rows(&self.inner.statements.since, &values).await?;
+        rows.iter()
+            .map(|row| {
+                let message = Message::stored(row.text(0)?, row.text(1)?, row.text(2)?);
+                let point = Point {
+                    received_at: Timestamp::from_millis(row.int(3)?),
+                    id: message.id().to_owned(),
+                };
+                Ok((point, message, row.text(4)?))
+            })
+            .collect()
+    }
+
     /// Lets messages be handled again, as if they had just arrived, and says how many.
     ///
     /// # Errors
@@ -438,6 +488,7 @@ struct Statements {
     replay_dead: Sql,
     replay_one: Sql,
     expire: Sql,
+    since: Sql,
 }
 
 impl Statements {
@@ -474,6 +525,8 @@ impl Statements {
             expire: sql("DELETE FROM {p}doorward_inbox WHERE id IN (
                 SELECT id FROM {p}doorward_inbox WHERE state = $1 AND state <> 'waiting' AND finished_at < $2
                 ORDER BY finished_at LIMIT $3)"),
+            since: sql("SELECT id, type, payload, received_at, state FROM {p}doorward_inbox
+                WHERE (received_at, id) > ($1, $2) ORDER BY received_at, id LIMIT $3"),
         }
     }
 }

@@ -40,6 +40,7 @@ mod change;
 mod database;
 mod inbox;
 mod message;
+mod notify;
 mod schema;
 mod status;
 mod tables;
@@ -47,8 +48,9 @@ mod worker;
 
 pub use backfill::{Backfill, BackfillError, Progress};
 pub use database::{Database, SyncError, Transaction};
-pub use inbox::{Claim, Inbox, InboxSettings, Letter, Replay};
+pub use inbox::{Claim, Inbox, InboxSettings, Letter, Point, Replay};
 pub use message::{Message, MessageError};
+pub use notify::Notify;
 pub use schema::{Migration, Schema};
 pub use status::{InboxStatus, TableStatus};
 pub use tables::{Resource, Tables};

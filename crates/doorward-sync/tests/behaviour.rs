@@ -1,6 +1,6 @@
 //! What the inbox and the tables promise, on SQLite and on PostgreSQL alike.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may")]
 
 mod support;
 

@@ -2,7 +2,7 @@
 //!
 //! `DOORWARD_FULL_PROOF=1` makes it 20,000 events of 500 users and an outage of ten seconds.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may")]
 
 mod support;
 

@@ -32,6 +32,12 @@ pub(crate) struct Arguments {
     /// The issuer's secret key, `sk_test_…`; a new one at every start unless this is said
     #[arg(long, value_name = "KEY")]
     secret_key: Option<String>,
+    /// So many users exist, for the lists of the Backend API; each is a member of an organization
+    #[arg(long, default_value_t = 0)]
+    users: u64,
+    /// So many organizations exist
+    #[arg(long, default_value_t = 0)]
+    organizations: u64,
 }
 
 /// Where `doorward token` looks for the issuer.
@@ -43,7 +49,9 @@ fn algorithm(name: &str) -> Result<SigningAlgorithm, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Failure> {
-    let mut builder = DevIssuer::builder().algorithms(&[arguments.algorithm]);
+    let mut builder = DevIssuer::builder()
+        .algorithms(&[arguments.algorithm])
+        .people(arguments.users, arguments.organizations);
     if let Some(key) = &arguments.secret_key {
         builder = builder.secret_key(key);
     }
