@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from support import PARTY, Signer, bearer
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+from webhook_table import SECRET
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -19,6 +20,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 def _configured(monkeypatch: pytest.MonkeyPatch, keys: Signer) -> None:
     monkeypatch.setenv("CLERK_JWT_KEY", keys.pem())
     monkeypatch.setenv("CLERK_AUTHORIZED_PARTIES", PARTY)
+    monkeypatch.setenv("CLERK_WEBHOOK_SIGNING_SECRET", SECRET)
 
 
 def run(path: Path) -> dict[str, Any]:
@@ -42,3 +44,17 @@ def test_the_readme_guards_an_api(keys: Signer) -> None:
     answer = client.get("/me", headers=bearer(keys.session(now=time.time())))
     assert answer.json() == {"user_id": "user_1", "organization": "org_1"}
     assert client.get("/me").status_code == 401
+
+
+def test_the_webhook_guides_views_take_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    import time
+
+    from doorward.webhooks import sign
+
+    names = run(ROOT / "docs" / "guides" / "webhooks.md")
+    body = b'{"type":"user.created","data":{"id":"user_1"}}'
+    fields = sign(SECRET, "msg_1", time.time(), body)
+    asked = TestClient(names["api"]).post("/webhooks/clerk", content=body, headers=fields)
+    assert (asked.status_code, asked.json()) == (200, {"ok": True})
+    asked = names["app"].test_client().post("/webhooks/clerk", data=body, headers=fields)
+    assert (asked.status_code, asked.json) == (200, {"ok": True})

@@ -8,6 +8,7 @@ mod measure;
 mod ours;
 mod peers;
 mod token;
+mod webhooks;
 
 use doorward::axum::AuthLayer;
 use doorward::core::Outcome;
@@ -52,10 +53,11 @@ fn main() {
 
 type Section = (&'static str, fn(&Effort) -> Vec<Figure>);
 
-const SECTIONS: [Section; 5] = [
+const SECTIONS: [Section; 6] = [
     ("RS256", rs256),
     ("ES256", es256),
     ("EdDSA", eddsa),
+    ("webhooks", webhooks::section),
     ("axum, in process", in_process),
     ("axum, served", on_the_wire),
 ];

@@ -52,6 +52,11 @@ struct Readme;
 #[doc = include_str!("../../../docs/guides/axum.md")]
 struct AxumGuide;
 
+/// The webhook guide's, likewise.
+#[cfg(all(doctest, feature = "axum"))]
+#[doc = include_str!("../../../docs/guides/webhooks.md")]
+struct WebhookGuide;
+
 pub use authenticator::{Attempt, Authenticator};
 pub use backchannel::{LogoutReply, MAX_LOGOUT_BYTES};
 pub use clock::{Clock, ManualClock, SystemClock};
