@@ -15,9 +15,9 @@ from another package finds its names in `doorward.compat`.
 
 from . import jws
 from ._authenticator import Authenticator
-from ._doorward import ANY, Identity, Issuer, Policy, __version__
+from ._doorward import ANY, Identity, Issuer, Logout, Policy, __version__
 from ._reason import Reason
-from ._rejection import ConfigError, Rejection
+from ._rejection import ConfigError, Rejection, RevocationNotShared
 
 __all__ = [
     "ANY",
@@ -25,9 +25,11 @@ __all__ = [
     "ConfigError",
     "Identity",
     "Issuer",
+    "Logout",
     "Policy",
     "Reason",
     "Rejection",
+    "RevocationNotShared",
     "__version__",
     "jws",
 ]

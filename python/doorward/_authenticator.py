@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from asyncio import Future
     from typing import Any
 
-    from ._doorward import Identity
+    from typing_extensions import Unpack
+
+    from ._doorward import Identity, Logout
+    from ._types import Revoked
 
 
 class Authenticator(_Engine):
@@ -44,6 +47,30 @@ class Authenticator(_Engine):
                 return found
             await _settled(found)
         raise _undecided()
+
+    async def revoke_async(self, **what: Unpack[Revoked]) -> None:
+        """Like `revoke`, for an event loop: waits in a thread until the shared store has it."""
+        from asyncio import to_thread
+
+        await to_thread(self.revoke, **what)
+
+    async def accept_event_async(self, event: Any) -> bool:
+        """Like `accept_event`, for an event loop."""
+        from asyncio import to_thread
+
+        return await to_thread(self.accept_event, event)
+
+    async def accept_logout_async(self, token: str) -> Logout:
+        """Like `accept_logout`, for an event loop."""
+        from asyncio import to_thread
+
+        return await to_thread(self.accept_logout, token)
+
+    async def answer_logout_async(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Like `answer_logout`, for an event loop."""
+        from asyncio import to_thread
+
+        return await to_thread(self.answer_logout, body)
 
 
 async def _settled(pending: Pending) -> None:
@@ -98,5 +125,5 @@ def _undecided() -> Rejection:
     )
 
 
-#: Tries before giving up. One lookup takes one round, and a token can need discovery and then keys.
-_ROUNDS = 4
+#: Tries before giving up. One lookup takes one round, and a token can need discovery, keys and what was revoked.
+_ROUNDS = 5

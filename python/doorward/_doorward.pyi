@@ -21,6 +21,9 @@ ANY: Final[Any_]
 #: One row per reason: (code, HTTP status, RFC 6750 error or None, Clerk's code or None, summary).
 REASONS: Final[tuple[tuple[str, int, str | None, str | None, str], ...]]
 
+#: One row per metric: (name, whether it only grows, what it says).
+METRICS: Final[tuple[tuple[str, bool, str], ...]]
+
 @final
 class Issuer:
     """One trusted authorization server.
@@ -182,6 +185,9 @@ class Authenticator:
         cache_bytes: int = 16_777_216,
         explain: bool = False,
         problem_details: bool = False,
+        revocation_store: str | None = None,
+        revocation_on_outage: Literal["accept", "refuse"] | None = None,
+        revocation_retention: float | None = None,
     ) -> Self: ...
     @classmethod
     def clerk(
@@ -205,6 +211,9 @@ class Authenticator:
         cache_bytes: int = 16_777_216,
         explain: bool = False,
         problem_details: bool = False,
+        revocation_store: str | None = None,
+        revocation_on_outage: Literal["accept", "refuse"] | None = None,
+        revocation_retention: float | None = None,
     ) -> Self: ...
     @classmethod
     def from_env(
@@ -251,9 +260,64 @@ class Authenticator:
         `detail` is for the operator's log. Raises `ValueError` for a reason that is none.
         """
 
+    def revoke(
+        self,
+        *,
+        session_id: str | None = None,
+        token_id: str | None = None,
+        subject: str | None = None,
+        client_id: str | None = None,
+        issuer: str | None = None,
+        issued_until: float | None = None,
+        expires_at: float | None = None,
+    ) -> None:
+        """Refuses tokens before they expire: those of a session (`sid`), one token (`jti`), those of a subject or of
+        a client. Exactly one of the four is given.
+
+        `issuer` narrows it to one trusted issuer's tokens, `issued_until` (seconds since the epoch) to those that
+        were issued then or before. It is kept until `expires_at`, by default as long as `revocation_retention` says.
+        Blocks, without the GIL, until the shared store has it, if there is one.
+
+        Raises `ValueError` for what cannot be revoked and `RevocationNotShared` if the shared store is away.
+        """
+    def accept_event(self, event: Mapping[str, Any] | Any) -> bool:
+        """Revokes what one of Clerk's webhook events ends: `session.revoked`, `session.ended`, `session.removed`,
+        `user.deleted`. True if that was anything. The event must be verified already. Raises as `revoke` does.
+        """
+    def accept_logout(self, token: str) -> Logout:
+        """Verifies a logout token (OpenID Connect Back-Channel Logout 1.0) and revokes what it says is over. Blocks.
+        Raises `Rejection`.
+        """
+    def answer_logout(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        """The answer to an issuer's logout request with this body: status, headers and body of the response, for any
+        framework. Blocks; raises nothing.
+        """
+    def status(self) -> dict[str, Any]:
+        """How it is: `healthy`, `problems`, and of keys, caches, endpoints and revocation the particulars. For health
+        checks; each request is too often.
+        """
+    def samples(self) -> list[tuple[str, str, Literal["counter", "gauge"], dict[str, str], float]]:
+        """The numbers of the status, for monitors: name, help, type, labels, value."""
     def refresh(self) -> None:
         """Fetches every remote key set now (warm-up). Blocks."""
     def __repr__(self) -> str: ...
+
+@final
+class Logout:
+    """A logout token that was accepted."""
+
+    @property
+    def issuer(self) -> str: ...
+    @property
+    def subject(self) -> str | None: ...
+    @property
+    def session_id(self) -> str | None: ...
+    @property
+    def token_id(self) -> str:
+        """`jti`."""
+    @property
+    def issued_at(self) -> float:
+        """`iat`, seconds since the epoch."""
 
 @final
 class Credentials:

@@ -64,3 +64,9 @@ class ConfigError(ValueError):
     """The operator's mistake, found at start-up: names the setting, what was found and what would
     be right.
     """
+
+
+class RevocationNotShared(Exception):
+    """What was revoked is refused in this process, and the store that others read is away. It is
+    written when the store is back.
+    """

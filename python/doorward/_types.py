@@ -121,6 +121,8 @@ class IssuerSettings(TypedDict, total=False):
     publishable_key: str
     secret_key: str
     machine_secret_key: str
+    #: Your OAuth clients, for which the issuer makes logout tokens.
+    logout_client_id: str | Sequence[str]
     introspection_url: str
     introspection_client_id: str
     introspection_client_secret: str
@@ -136,3 +138,15 @@ class IssuerSettings(TypedDict, total=False):
     realm: str
     client_id: str
     authorization_server: str
+
+
+class Revoked(TypedDict, total=False):
+    """What `revoke` takes: exactly one of the first four."""
+
+    session_id: str | None
+    token_id: str | None
+    subject: str | None
+    client_id: str | None
+    issuer: str | None
+    issued_until: float | None
+    expires_at: float | None

@@ -14,7 +14,7 @@ from ._verdict import DOOR, VERDICT, first_try, permitted, refused, verdict
 from ._websocket import handshake
 from .observe import verified
 
-__all__ = ["AuthMiddleware", "Credentials", "User"]
+__all__ = ["AuthMiddleware", "BackchannelLogout", "Credentials", "User"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -181,6 +181,49 @@ class AuthMiddleware:
         inner[DOOR] = self.auth
         self.admit(inner, None)
         await self.app(inner, receive, send)
+
+
+class BackchannelLogout:
+    """Takes an issuer's logout tokens (OpenID Connect Back-Channel Logout 1.0), and revokes what they
+    say is over. An ASGI application to mount where the issuer was told to send them:
+
+        app.mount("/backchannel-logout", BackchannelLogout(auth))
+
+    It is open to everybody, and believes nothing that an issuer has not signed.
+    """
+
+    def __init__(self, auth: Authenticator) -> None:
+        self.auth = auth
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"BackchannelLogout takes http, not {scope['type']}")
+        if scope["method"] != "POST":
+            await _respond(send, 405, [("allow", "POST")], b"")
+            return
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > _LONGEST_LOGOUT:
+                await _respond(send, 413, [("connection", "close")], b"")
+                return
+        await _respond(send, *await self.auth.answer_logout_async(bytes(body)))
+
+
+#: In bytes. The engine reads no more either.
+_LONGEST_LOGOUT = 64 * 1024
+
+
+async def _respond(send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+    lines = [(name.encode(), value.encode()) for name, value in headers]
+    lines.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": lines})
+    await send({"type": "http.response.body", "body": body})
 
 
 def is_preflight(scope: Mapping[str, Any]) -> bool:

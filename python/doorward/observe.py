@@ -7,6 +7,10 @@ debuggers, everything else is information.
 Where the OpenTelemetry SDK is loaded, the current span gets `doorward.outcome` (`verified`,
 `refused` or `anonymous`) and, for a refusal, `doorward.reason`; the counter `doorward.verdicts`
 counts by both.
+
+How an authenticator is (keys, caches, breakers, revocation) reaches a monitor by `collector`, for
+`prometheus_client`, or by `watch`, for OpenTelemetry; for a health check, ask `Authenticator.status`.
+
 No token, no key and no caller is ever among them, unless `configure(user_id=True)` asks for
 `enduser.id`.
 """
@@ -16,11 +20,20 @@ from __future__ import annotations
 from sys import modules
 from typing import TYPE_CHECKING, Any
 
+from ._doorward import METRICS
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from opentelemetry.metrics import CallbackOptions, Meter, Observation
+    from prometheus_client.metrics_core import Metric
+    from prometheus_client.registry import Collector
+
+    from ._authenticator import Authenticator
     from ._doorward import Identity
     from ._rejection import Rejection
 
-__all__ = ["configure"]
+__all__ = ["collector", "configure", "watch"]
 
 
 class _Settings:
@@ -85,3 +98,47 @@ def _count(attributes: dict[str, str]) -> None:
             "doorward.verdicts", unit="{verdict}", description="Verdicts on requests"
         )
     _Settings.counter.add(1, attributes)
+
+
+def collector(auth: Authenticator) -> Collector:
+    """The numbers of an authenticator, for `prometheus_client`: register it once.
+
+        from prometheus_client import REGISTRY
+
+        REGISTRY.register(doorward.observe.collector(auth))
+    """
+    from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+    from prometheus_client.registry import Collector
+
+    class Numbers(Collector):
+        def collect(self) -> Iterator[Metric]:
+            families: dict[str, Metric] = {}
+            for name, text, kind, labels, value in auth.samples():
+                if name not in families:
+                    family = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
+                    families[name] = family(name, text)
+                families[name].add_sample(name, labels, value)
+            yield from families.values()
+
+    return Numbers()
+
+
+def watch(auth: Authenticator, meter: Meter | None = None) -> None:
+    """Has OpenTelemetry observe the numbers of an authenticator, at each export. Call it once, after
+    the meter provider is set.
+    """
+    from functools import partial
+
+    from opentelemetry import metrics
+    from opentelemetry.metrics import Observation
+
+    meter = meter or metrics.get_meter("doorward")
+
+    def observe(name: str, options: CallbackOptions) -> Iterable[Observation]:
+        for own, _, _, labels, value in auth.samples():
+            if own == name:
+                yield Observation(value, labels)
+
+    for name, grows, text in METRICS:
+        create = meter.create_observable_counter if grows else meter.create_observable_gauge
+        create(name, callbacks=[partial(observe, name)], description=text)

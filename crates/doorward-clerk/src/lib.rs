@@ -13,5 +13,6 @@
 //! ```
 
 pub mod event;
+mod revocation;
 
 pub use event::{ClerkEvent, ClerkEventType};

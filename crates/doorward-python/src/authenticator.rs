@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use doorward::core::Place;
 use doorward::{
-    Attempt, Authenticator as Engine, Clock, Config, IssuerConfig, OneOrMany, Ticket, Timestamp,
+    Attempt, Authenticator as Engine, Clock, Config, IssuerConfig, OneOrMany, SecretText, Ticket,
+    Timestamp,
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -19,6 +20,7 @@ use crate::identity::Identity;
 use crate::issuer::{Issuer, audience, one_or_many, secret_text, set_keys};
 use crate::policy::{Policy, kinds};
 use crate::refusal::{config_error, raise};
+use crate::revocation::{self, Given, Logout, Reply, Sample};
 use crate::value::json_of;
 
 /// A verifier with a memory, a fetcher and a clock.
@@ -35,7 +37,8 @@ struct Built(Engine);
 impl Authenticator {
     #[new]
     #[pyo3(signature = (issuers, *, accepts=None, allow_pending=false, leeway=5.0, clock=None, cookies=None,
-        cache_bytes=16_777_216, explain=false, problem_details=false))]
+        cache_bytes=16_777_216, explain=false, problem_details=false, revocation_store=None, revocation_on_outage=None,
+        revocation_retention=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are Python's keyword arguments"
@@ -51,6 +54,9 @@ impl Authenticator {
         cache_bytes: usize,
         explain: bool,
         problem_details: bool,
+        revocation_store: Option<String>,
+        revocation_on_outage: Option<String>,
+        revocation_retention: Option<f64>,
     ) -> PyResult<Self> {
         if let Ok(built) = issuers.cast::<Built>() {
             return Ok(Self {
@@ -76,6 +82,9 @@ impl Authenticator {
             cache_bytes,
             explain,
             problem_details,
+            revocation_store,
+            revocation_on_outage,
+            revocation_retention,
         };
         Ok(Self {
             engine: settings.build(py, config, clock)?,
@@ -85,7 +94,8 @@ impl Authenticator {
     #[classmethod]
     #[pyo3(signature = (*, publishable_key=None, issuer=None, jwt_key=None, secret_key=None, machine_secret_key=None,
         authorized_parties=None, audience=None, accepts=None, allow_pending=false, azp=None, leeway=5.0, clock=None, api_url=None,
-        jwks_url=None, cookies=None, cache_bytes=16_777_216, explain=false, problem_details=false))]
+        jwks_url=None, cookies=None, cache_bytes=16_777_216, explain=false, problem_details=false, revocation_store=None,
+        revocation_on_outage=None, revocation_retention=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are Python's keyword arguments"
@@ -110,6 +120,9 @@ impl Authenticator {
         cache_bytes: usize,
         explain: bool,
         problem_details: bool,
+        revocation_store: Option<String>,
+        revocation_on_outage: Option<String>,
+        revocation_retention: Option<f64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let mut config = IssuerConfig::preset("clerk");
         config.publishable_key = publishable_key;
@@ -140,6 +153,9 @@ impl Authenticator {
             cache_bytes,
             explain,
             problem_details,
+            revocation_store,
+            revocation_on_outage,
+            revocation_retention,
         };
         let engine = settings.build(class.py(), Config::new([config]), clock)?;
         class.call1((Built(engine),))
@@ -262,6 +278,65 @@ impl Authenticator {
         PyTuple::new(py, self.engine.authorized_parties())
     }
 
+    /// Refuses tokens before they expire.
+    #[pyo3(signature = (*, session_id=None, token_id=None, subject=None, client_id=None, issuer=None, issued_until=None,
+        expires_at=None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are Python's keyword arguments"
+    )]
+    fn revoke(
+        &self,
+        py: Python<'_>,
+        session_id: Option<String>,
+        token_id: Option<String>,
+        subject: Option<String>,
+        client_id: Option<String>,
+        issuer: Option<String>,
+        issued_until: Option<f64>,
+        expires_at: Option<f64>,
+    ) -> PyResult<()> {
+        let given = Given {
+            session_id,
+            token_id,
+            subject,
+            client_id,
+            issuer,
+            issued_until,
+            expires_at,
+        };
+        revocation::revoke(py, &self.engine, given.revocation(&self.engine)?)
+    }
+
+    /// Revokes what one of Clerk's events ends.
+    fn accept_event(&self, event: &Bound<'_, PyAny>) -> PyResult<bool> {
+        revocation::accept_event(&self.engine, event)
+    }
+
+    /// Verifies a logout token and revokes what it says is over.
+    fn accept_logout(&self, py: Python<'_>, token: &str) -> PyResult<Logout> {
+        let accepted = py.detach(|| self.engine.accept_logout_blocking(token));
+        accepted
+            .map(Logout::from)
+            .map_err(|rejection| raise(py, &rejection))
+    }
+
+    /// The answer to a back-channel logout request: status, headers, body.
+    fn answer_logout<'py>(&self, py: Python<'py>, body: &[u8]) -> Reply<'py> {
+        let reply = py.detach(|| self.engine.answer_logout_blocking(body));
+        revocation::reply(py, reply)
+    }
+
+    /// How it is, as a dict.
+    fn status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        revocation::status(py, &self.engine)
+    }
+
+    /// The numbers of the status.
+    fn samples<'py>(&self, py: Python<'py>) -> PyResult<Vec<Sample<'py>>> {
+        revocation::samples(py, &self.engine)
+    }
+
     fn refresh(&self, py: Python<'_>) {
         py.detach(|| self.engine.refresh_blocking());
     }
@@ -272,7 +347,7 @@ impl Authenticator {
 }
 
 /// How often a blocking call may wait for a fetch.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 4;
 
 impl Authenticator {
     fn outcome<'py>(&self, py: Python<'py>, attempt: Attempt) -> PyResult<Bound<'py, PyAny>> {
@@ -338,11 +413,14 @@ struct Settings<'a, 'py> {
     cache_bytes: usize,
     explain: bool,
     problem_details: bool,
+    revocation_store: Option<String>,
+    revocation_on_outage: Option<String>,
+    revocation_retention: Option<f64>,
 }
 
 impl Settings<'_, '_> {
     fn build(
-        &self,
+        self,
         py: Python<'_>,
         mut config: Config,
         clock: Option<Py<PyAny>>,
@@ -359,6 +437,9 @@ impl Settings<'_, '_> {
         config.cache_bytes = Some(self.cache_bytes);
         config.explain = Some(self.explain);
         config.problem_details = Some(self.problem_details);
+        config.revocation_store = self.revocation_store.map(SecretText::from);
+        config.revocation_on_outage = self.revocation_on_outage;
+        config.revocation_retention = self.revocation_retention;
         build(py, &config, clock)
     }
 }

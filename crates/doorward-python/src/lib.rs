@@ -12,6 +12,7 @@ mod identity;
 mod issuer;
 mod policy;
 mod refusal;
+mod revocation;
 mod value;
 mod webhook;
 
@@ -27,12 +28,14 @@ fn _doorward(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("ANY", Bound::new(py, issuer::Any)?)?;
     module.add("REASONS", reasons(py)?)?;
+    module.add("METRICS", PyTuple::new(py, doorward::METRICS)?)?;
     module.add_class::<issuer::Any>()?;
     module.add_class::<issuer::Issuer>()?;
     module.add_class::<identity::Identity>()?;
     module.add_class::<policy::Policy>()?;
     module.add_class::<authenticator::Authenticator>()?;
     module.add_class::<authenticator::Pending>()?;
+    module.add_class::<revocation::Logout>()?;
     module.add_class::<asgi::Credentials>()?;
     module.add_class::<asgi::User>()?;
     module.add_class::<dev_issuer::DevIssuer>()?;

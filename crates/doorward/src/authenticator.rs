@@ -210,8 +210,12 @@ impl Authenticator {
     /// A revocation of all tokens whose `claim` has this value, of whichever issuer, kept as long as any
     /// (`revocation_retention`). Narrow it with [`Revocation::of`] and [`Revocation::until`].
     pub fn revocation(&self, claim: RevokedClaim, value: impl Into<String>) -> Revocation {
-        let end = self.0.memory.revocations().end(self.0.clock.now());
-        Revocation::new(claim, value, end)
+        Revocation::new(claim, value, self.retained_until())
+    }
+
+    /// When a revocation of now may be forgotten.
+    pub fn retained_until(&self) -> Timestamp {
+        self.0.memory.revocations().end(self.0.clock.now())
     }
 
     /// Refuses what a revocation covers, here from now on, and everywhere as soon as the shared store has it.
@@ -313,7 +317,7 @@ impl Authenticator {
     }
 
     fn revocation_of(&self, logout: &Logout) -> Revocation {
-        logout.revocation(self.0.memory.revocations().end(self.0.clock.now()))
+        logout.revocation(self.retained_until())
     }
 
     fn logged_out(

@@ -75,5 +75,5 @@ pub use freshness::FetchSettings;
 pub use memory::KeyStatus;
 pub use preset::{Alternative, Hole, Preset};
 pub use revocation::{OnOutage, RevocationError, RevocationStatus, StoreStatus};
-pub use status::{CacheStatus, EndpointStatus, IssuerStatus, Sample, Status};
+pub use status::{CacheStatus, EndpointStatus, IssuerStatus, METRICS, Sample, Status};
 pub use webhook::{webhooks, webhooks_from_env, webhooks_from_variables};

@@ -73,6 +73,78 @@ pub struct EndpointStatus {
     pub last_error: Option<String>,
 }
 
+/// Every metric: its name, whether it only grows, and what it says.
+pub const METRICS: &[(&str, bool, &str)] = &[
+    (
+        "doorward_healthy",
+        false,
+        "Whether every verdict rests on facts as fresh as they should be.",
+    ),
+    (
+        "doorward_keys_up",
+        false,
+        "Whether the last fetch of an issuer's keys succeeded.",
+    ),
+    ("doorward_keys", false, "Usable keys of an issuer."),
+    (
+        "doorward_keys_age_seconds",
+        false,
+        "How long ago an issuer's keys arrived.",
+    ),
+    (
+        "doorward_keys_fetches_total",
+        true,
+        "How often an issuer's keys were fetched.",
+    ),
+    ("doorward_cache_entries", false, "Entries of a cache."),
+    (
+        "doorward_cache_bytes",
+        false,
+        "Bytes that a cache takes, about.",
+    ),
+    (
+        "doorward_cache_hits_total",
+        true,
+        "Look-ups in a cache that found something.",
+    ),
+    (
+        "doorward_cache_misses_total",
+        true,
+        "Look-ups in a cache that found nothing.",
+    ),
+    (
+        "doorward_endpoint_up",
+        false,
+        "Whether the last question to an endpoint about an opaque token was answered.",
+    ),
+    (
+        "doorward_breaker_open",
+        false,
+        "Whether an endpoint is left alone because it failed too often.",
+    ),
+    (
+        "doorward_questions_total",
+        true,
+        "Questions to an endpoint about opaque tokens.",
+    ),
+    ("doorward_revocations", false, "Revocations that are known."),
+    (
+        "doorward_revocations_dropped_total",
+        true,
+        "Revocations that were dropped before their time, because there were too many.",
+    ),
+    (
+        "doorward_revocation_store_up",
+        false,
+        "Whether the shared store of revocations is followed.",
+    ),
+    (
+        "doorward_revocations_unsent",
+        false,
+        "Revocations of this process that the shared store does not have yet.",
+    ),
+];
+
 /// One number for a monitor. The names follow Prometheus: base units, and `_total` for what only grows.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -141,105 +213,60 @@ impl EndpointStatus {
 impl Status {
     /// The numbers, for a monitor.
     pub fn samples(&self) -> Vec<Sample> {
-        let mut samples = vec![gauge(
-            "doorward_healthy",
-            "Whether every verdict rests on facts as fresh as they should be.",
-            truth(self.healthy),
-        )];
+        let mut samples = vec![sample("doorward_healthy", truth(self.healthy))];
         for issuer in &self.issuers {
             let Some(keys) = &issuer.keys else { continue };
-            let of = |sample: Sample| sample.label("issuer", &issuer.issuer);
-            samples.push(of(gauge(
-                "doorward_keys_up",
-                "Whether the last fetch of an issuer's keys succeeded.",
-                truth(keys.last_error.is_none() && keys.age.is_some()),
-            )));
-            samples.push(of(gauge(
-                "doorward_keys",
-                "Usable keys of an issuer.",
-                keys.keys.len() as f64,
-            )));
-            if let Some(age) = keys.age {
-                let help = "How long ago an issuer's keys arrived.";
-                samples.push(of(gauge(
-                    "doorward_keys_age_seconds",
-                    help,
-                    age.as_secs_f64(),
-                )));
-            }
-            samples.push(of(counter(
-                "doorward_keys_fetches_total",
-                "How often an issuer's keys were fetched.",
-                keys.fetches,
-            )));
+            let up = keys.last_error.is_none() && keys.age.is_some();
+            let age = keys
+                .age
+                .map(|age| ("doorward_keys_age_seconds", age.as_secs_f64()));
+            let numbers = [
+                ("doorward_keys_up", truth(up)),
+                ("doorward_keys", keys.keys.len() as f64),
+                ("doorward_keys_fetches_total", keys.fetches as f64),
+            ];
+            let of = |(name, value)| sample(name, value).label("issuer", &issuer.issuer);
+            samples.extend(numbers.into_iter().chain(age).map(of));
         }
         for (cache, status) in [("tokens", &self.tokens), ("answers", &self.answers)] {
-            let of = |sample: Sample| sample.label("cache", cache);
-            samples.push(of(gauge(
-                "doorward_cache_entries",
-                "Entries of a cache.",
-                status.entries as f64,
-            )));
-            samples.push(of(gauge(
-                "doorward_cache_bytes",
-                "Bytes that a cache takes, about.",
-                status.bytes as f64,
-            )));
-            samples.push(of(counter(
-                "doorward_cache_hits_total",
-                "Look-ups in a cache that found something.",
-                status.hits,
-            )));
-            samples.push(of(counter(
-                "doorward_cache_misses_total",
-                "Look-ups in a cache that found nothing.",
-                status.misses,
-            )));
+            let numbers = [
+                ("doorward_cache_entries", status.entries as f64),
+                ("doorward_cache_bytes", status.bytes as f64),
+                ("doorward_cache_hits_total", status.hits as f64),
+                ("doorward_cache_misses_total", status.misses as f64),
+            ];
+            samples.extend(numbers.map(|(name, value)| sample(name, value).label("cache", cache)));
         }
         for endpoint in &self.endpoints {
-            let of = |sample: Sample| {
-                sample
+            let numbers = [
+                ("doorward_endpoint_up", truth(endpoint.last_error.is_none())),
+                ("doorward_breaker_open", truth(endpoint.breaker == "open")),
+                ("doorward_questions_total", endpoint.asked as f64),
+            ];
+            let of = |(name, value)| {
+                sample(name, value)
                     .label("endpoint", &endpoint.url)
                     .label("kind", endpoint.kind)
             };
-            samples.push(of(gauge(
-                "doorward_endpoint_up",
-                "Whether the last question to an endpoint about an opaque token was answered.",
-                truth(endpoint.last_error.is_none()),
-            )));
-            samples.push(of(gauge(
-                "doorward_breaker_open",
-                "Whether an endpoint is left alone because it failed too often.",
-                truth(endpoint.breaker == "open"),
-            )));
-            samples.push(of(counter(
-                "doorward_questions_total",
-                "Questions to an endpoint about opaque tokens.",
-                endpoint.asked,
-            )));
+            samples.extend(numbers.map(of));
         }
-        samples.push(gauge(
-            "doorward_revocations",
-            "Revocations that are known.",
-            self.revocation.entries as f64,
-        ));
-        samples.push(counter(
-            "doorward_revocations_dropped_total",
-            "Revocations that were dropped before their time, because there were too many.",
-            self.revocation.dropped,
-        ));
-        if let Some(store) = &self.revocation.store {
-            samples.push(gauge(
-                "doorward_revocation_store_up",
-                "Whether the shared store of revocations is followed.",
-                truth(store.state == "following"),
-            ));
-            samples.push(gauge(
-                "doorward_revocations_unsent",
-                "Revocations of this process that the shared store does not have yet.",
-                store.unsent as f64,
-            ));
-        }
+        let revocation = &self.revocation;
+        let numbers = [
+            ("doorward_revocations", revocation.entries as f64),
+            (
+                "doorward_revocations_dropped_total",
+                revocation.dropped as f64,
+            ),
+        ];
+        let store = revocation.store.iter().flat_map(|store| {
+            let up = truth(store.state == "following");
+            [
+                ("doorward_revocation_store_up", up),
+                ("doorward_revocations_unsent", store.unsent as f64),
+            ]
+        });
+        let of = |(name, value)| sample(name, value);
+        samples.extend(numbers.into_iter().chain(store).map(of));
         samples
     }
 
@@ -303,20 +330,16 @@ impl Sample {
     }
 }
 
-fn gauge(name: &'static str, help: &'static str, value: f64) -> Sample {
+fn sample(name: &'static str, value: f64) -> Sample {
+    let described = METRICS.iter().find(|(own, ..)| *own == name);
+    debug_assert!(described.is_some(), "{name} is not in the table");
+    let (_, counter, help) = described.copied().unwrap_or((name, false, ""));
     Sample {
         name,
         help,
-        counter: false,
+        counter,
         labels: Vec::new(),
         value,
-    }
-}
-
-fn counter(name: &'static str, help: &'static str, count: u64) -> Sample {
-    Sample {
-        counter: true,
-        ..gauge(name, help, count as f64)
     }
 }
 
