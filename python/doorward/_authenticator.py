@@ -125,5 +125,6 @@ def _undecided() -> Rejection:
     )
 
 
-#: Tries before giving up. One lookup takes one round, and a token can need discovery, keys and what was revoked.
+#: Tries before giving up. One lookup takes one round, and a token can need discovery, keys and
+#: what was revoked.
 _ROUNDS = 5

@@ -184,8 +184,8 @@ class AuthMiddleware:
 
 
 class BackchannelLogout:
-    """Takes an issuer's logout tokens (OpenID Connect Back-Channel Logout 1.0), and revokes what they
-    say is over. An ASGI application to mount where the issuer was told to send them:
+    """Takes an issuer's logout tokens (OpenID Connect Back-Channel Logout 1.0), and revokes what
+    they say is over. An ASGI application to mount where the issuer was told to send them:
 
         app.mount("/backchannel-logout", BackchannelLogout(auth))
 
@@ -219,7 +219,9 @@ class BackchannelLogout:
 _LONGEST_LOGOUT = 64 * 1024
 
 
-async def _respond(send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+async def _respond(
+    send: Send, status: int, headers: Iterable[tuple[str, str]], body: bytes
+) -> None:
     lines = [(name.encode(), value.encode()) for name, value in headers]
     lines.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": lines})

@@ -9,7 +9,7 @@ Where the OpenTelemetry SDK is loaded, the current span gets `doorward.outcome` 
 counts by both.
 
 How an authenticator is (keys, caches, breakers, revocation) reaches a monitor by `collector`, for
-`prometheus_client`, or by `watch`, for OpenTelemetry; for a health check, ask `Authenticator.status`.
+`prometheus_client`, or by `watch`, for OpenTelemetry; a health check asks `Authenticator.status`.
 
 No token, no key and no caller is ever among them, unless `configure(user_id=True)` asks for
 `enduser.id`.
@@ -103,9 +103,9 @@ def _count(attributes: dict[str, str]) -> None:
 def collector(auth: Authenticator) -> Collector:
     """The numbers of an authenticator, for `prometheus_client`: register it once.
 
-        from prometheus_client import REGISTRY
+    from prometheus_client import REGISTRY
 
-        REGISTRY.register(doorward.observe.collector(auth))
+    REGISTRY.register(doorward.observe.collector(auth))
     """
     from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
     from prometheus_client.registry import Collector
@@ -124,8 +124,8 @@ def collector(auth: Authenticator) -> Collector:
 
 
 def watch(auth: Authenticator, meter: Meter | None = None) -> None:
-    """Has OpenTelemetry observe the numbers of an authenticator, at each export. Call it once, after
-    the meter provider is set.
+    """Has OpenTelemetry observe the numbers of an authenticator, at each export. Call it once,
+    after the meter provider is set.
     """
     from functools import partial
 

@@ -120,3 +120,34 @@ def test_the_log_shows_detail_and_hint_and_no_token(
     assert record.hint in record.getMessage()  # type: ignore[attr-defined]
     assert token not in record.getMessage()
     assert token.split(".")[1] not in str(record.__dict__)
+
+
+def test_prometheus_collects_the_numbers(auth: Authenticator, keys: Signer) -> None:
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    token = keys.session()
+    for _ in range(2):
+        auth.verify(token)
+    registry = CollectorRegistry()
+    registry.register(observe.collector(auth))
+    text = generate_latest(registry).decode()
+    assert "doorward_healthy 1.0" in text
+    assert 'doorward_cache_hits_total{cache="tokens"} 1.0' in text
+    assert "# TYPE doorward_cache_hits_total counter" in text
+    assert token not in text
+
+
+def test_opentelemetry_watches_the_numbers(auth: Authenticator, keys: Signer) -> None:
+    reader = InMemoryMetricReader()
+    observe.watch(auth, MeterProvider([reader]).get_meter("doorward"))
+    auth.verify(keys.session())
+    data = reader.get_metrics_data()
+    assert data
+    metrics = data.resource_metrics[0].scope_metrics[0].metrics
+    found = {metric.name: list(metric.data.data_points) for metric in metrics}
+    (healthy,) = found["doorward_healthy"]
+    assert healthy.value == 1
+    entries = {
+        dict(point.attributes)["cache"]: point.value for point in found["doorward_cache_entries"]
+    }
+    assert entries == {"tokens": 1, "answers": 0}

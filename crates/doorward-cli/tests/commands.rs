@@ -280,6 +280,38 @@ fn doctor_tells_when_the_keys_are_away() {
 }
 
 #[test]
+fn doctor_looks_at_the_store_of_revocations_too() {
+    let dev = Dev::start();
+    let folder = std::env::temp_dir().join(format!("doorward-doctor-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("revoked.db");
+    let examine = |store: &str| {
+        doorward(&["--json", "doctor"])
+            .env("CLERK_PUBLISHABLE_KEY", &dev.key)
+            .env("DOORWARD_REVOCATION_STORE", store)
+            .output()
+            .unwrap()
+    };
+    let output = examine(&format!("sqlite://{}", file.display()));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["ok"], true, "{told:#}");
+    assert_eq!(
+        told["status"]["revocation"]["store"]["state"], "following",
+        "{told:#}"
+    );
+
+    let output = examine("redis://:hunter2@127.0.0.1:1/0");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(
+        text(&output).contains("redis://127.0.0.1:1/0"),
+        "{}",
+        text(&output)
+    );
+    assert!(!text(&output).contains("hunter2"), "{}", text(&output));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn mistakes_are_explained() {
     let output = run(&["verify", "x"]);
     assert_eq!(output.status.code(), Some(2));

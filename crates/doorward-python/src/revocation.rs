@@ -68,8 +68,8 @@ pub(crate) fn revoke(py: Python<'_>, engine: &Engine, revocation: Revocation) ->
 pub(crate) fn accept_event(engine: &Engine, event: &Bound<'_, PyAny>) -> PyResult<bool> {
     let py = event.py();
     // An event of `doorward.webhooks`, or what another library made of the same JSON.
-    let raw = match event.getattr_opt("raw")? {
-        Some(raw) => raw,
+    let raw = match event.getattr_opt("payload")? {
+        Some(payload) => payload,
         None => event.clone(),
     };
     let json: String = py

@@ -346,12 +346,15 @@ impl Authenticator {
         self.0.memory.revocations().status()
     }
 
-    /// Fetches every remote key set that is not fresh, and waits. To warm up before traffic comes; never needed.
+    /// Fetches every remote key set that is not fresh, and what was revoked elsewhere, and waits. To warm up before
+    /// traffic comes; never needed.
     pub fn refresh_blocking(&self) {
         let slots = self.0.memory.slots();
         let tickets: Vec<Ticket> = slots.iter().map(|(_, _, slot)| slot.fetch(None)).collect();
+        let revoked = self.0.memory.revocations().follow();
         tickets
             .iter()
+            .chain(&revoked)
             .for_each(|ticket| ticket.wait(self.longest_wait()));
     }
 

@@ -57,6 +57,11 @@ struct AxumGuide;
 #[doc = include_str!("../../../docs/guides/webhooks.md")]
 struct WebhookGuide;
 
+/// The guide's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guides/revocation.md")]
+struct RevocationGuide;
+
 pub use authenticator::{Attempt, Authenticator};
 pub use backchannel::{LogoutReply, MAX_LOGOUT_BYTES};
 pub use clock::{Clock, ManualClock, SystemClock};

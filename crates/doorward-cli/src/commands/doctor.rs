@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use doorward::core::{AzpRule, Decoder, Issuer, IssuerName, KeySource, jws};
-use doorward::{Authenticator, KeyStatus, Reason};
+use doorward::{Authenticator, EndpointStatus, KeyStatus, Reason, RevocationStatus};
 use serde_json::{Value, json};
 
 use crate::output::{self, BAD, DIM, Failure, GOOD, ODD, paint};
@@ -71,9 +71,15 @@ fn examine(arguments: &Arguments, report: &mut Report) -> Result<(), Failure> {
         keys(&name, issuer, status.as_ref(), report);
         parties(&name, issuer, report);
     }
+    revocation(&auth.revocation_status(), report);
     if let Some(token) = &arguments.token {
         judge(&auth, &output::token(Some(token))?, report);
     }
+    let status = auth.status();
+    for endpoint in &status.endpoints {
+        asked(endpoint, report);
+    }
+    report.status = serde_json::to_value(&status).ok();
     Ok(())
 }
 
@@ -161,6 +167,40 @@ fn skipped(skipped: &[String], report: &mut Report) {
     }
 }
 
+fn revocation(status: &RevocationStatus, report: &mut Report) {
+    let Some(store) = &status.store else { return };
+    let place = format!("{} ({})", store.address, status.on_outage);
+    match &store.last_error {
+        None => report.ok(
+            "revocations",
+            format!("{} known, shared by {place}", status.entries),
+        ),
+        Some(error) => report.fail(
+            "revocations",
+            format!("{place}: {error}"),
+            "Check the address, the password and the network from this machine.",
+        ),
+    }
+}
+
+fn asked(endpoint: &EndpointStatus, report: &mut Report) {
+    let EndpointStatus { url, kind, .. } = endpoint;
+    match &endpoint.last_error {
+        Some(error) => report.fail(
+            "opaque tokens",
+            format!("{url} about a {kind}: {error}"),
+            "Check the URL and the secret with which it is asked.",
+        ),
+        None if endpoint.asked > 0 => {
+            report.ok("opaque tokens", format!("{url} answers about a {kind}"));
+        }
+        None => report.ok(
+            "opaque tokens",
+            format!("{url} is asked about a {kind}; give one with --token to try"),
+        ),
+    }
+}
+
 fn parties(name: &str, issuer: &Issuer, report: &mut Report) {
     match (issuer.authorized_parties.rule, issuer.decoder) {
         (AzpRule::Off, Decoder::Clerk) => report.warn(
@@ -196,7 +236,11 @@ fn judge(auth: &Authenticator, token: &str, report: &mut Report) {
 }
 
 #[derive(Default)]
-struct Report(Vec<Check>);
+struct Report {
+    checks: Vec<Check>,
+    /// How the authenticator was at the end.
+    status: Option<Value>,
+}
 
 struct Check {
     state: State,
@@ -214,7 +258,7 @@ enum State {
 
 impl Report {
     fn ok(&mut self, subject: &'static str, found: String) {
-        self.0.push(Check {
+        self.checks.push(Check {
             state: State::Ok,
             subject,
             found,
@@ -223,7 +267,7 @@ impl Report {
     }
 
     fn warn(&mut self, subject: &'static str, found: String, mend: &str) {
-        self.0.push(Check {
+        self.checks.push(Check {
             state: State::Warn,
             subject,
             found,
@@ -232,7 +276,7 @@ impl Report {
     }
 
     fn fail(&mut self, subject: &'static str, found: String, mend: &str) {
-        self.0.push(Check {
+        self.checks.push(Check {
             state: State::Fail,
             subject,
             found,
@@ -241,11 +285,11 @@ impl Report {
     }
 
     fn failed(&self) -> bool {
-        self.0.iter().any(|check| check.state == State::Fail)
+        self.checks.iter().any(|check| check.state == State::Fail)
     }
 
     fn print(&self) {
-        for check in &self.0 {
+        for check in &self.checks {
             let state = match check.state {
                 State::Ok => paint(GOOD, "ok  "),
                 State::Warn => paint(ODD, "warn"),
@@ -267,6 +311,7 @@ impl Report {
             };
             json!({ "state": state, "subject": check.subject, "found": check.found, "mend": check.mend })
         };
-        json!({ "ok": !self.failed(), "checks": self.0.iter().map(check).collect::<Vec<_>>() })
+        let checks: Vec<Value> = self.checks.iter().map(check).collect();
+        json!({ "ok": !self.failed(), "checks": checks, "status": self.status })
     }
 }
