@@ -98,6 +98,12 @@ impl Judge<'_> {
     fn one(&self, probe: &Probe, answer: &Answer) -> Finding {
         let class = self.class(probe, answer);
         let verdict = match (class, self.route.access, probe.attack.family) {
+            (Class::Early | Class::Moved | Class::Broken, _, _)
+                if ELSEWHERE.contains(&probe.attack.name)
+                    && matches!(answer.status(), Some(300..400 | 404 | 405 | 501)) =>
+            {
+                PASS.because(format!("{}: nothing is there", status(answer)))
+            }
             (Class::Broken, _, _) => broken(answer),
             (Class::Silent, _, _) => silent(answer),
             (Class::Limited, _, _) => {
@@ -543,6 +549,8 @@ const ERROR_FOR_ABSENT: Row = row(
 
 /// Probes that nobody can take for a good token.
 const STRANGERS: [&str; 2] = ["no_credentials", "junk"];
+/// What asks another method or path, which the API need not have.
+const ELSEWHERE: [&str; 3] = ["head", "trailing_slash", "method_override"];
 /// Tokens of another subject, or of none: whoever believes them may refuse them for that.
 const OF_OTHERS: [&str; 3] = ["payload_changed", "no_sub", "duplicate_claim"];
 

@@ -391,13 +391,6 @@ fn waived(settings: &Settings) -> Result<Vec<&'static str>, SuiteError> {
 
 /// Whether what goes into the head of every request can, and should (RFC 9110 §5.5).
 fn check_fields(settings: &Settings) -> Result<(), SuiteError> {
-    let is_token = |text: &str| {
-        !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-    };
-    let is_value = |text: &str| text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
     for (name, value) in &settings.headers {
         if !is_token(name) || !is_value(value) {
             return Err(SuiteError::new(format!(
@@ -430,6 +423,17 @@ fn check_fields(settings: &Settings) -> Result<(), SuiteError> {
     Ok(())
 }
 
+/// Whether a field or a cookie can have this name (RFC 9110 §5.6.2).
+fn is_token(text: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_letter)
+}
+
+/// Whether a field can have this value.
+fn is_value(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
+}
+
 fn not_tried(tokens: &Tokens, waived: &[&'static str]) -> Vec<NotTried> {
     let missing = tokens
         .missing
@@ -457,7 +461,11 @@ struct Planner<'a> {
 struct Presented<'a> {
     authorization: Vec<String>,
     cookie: Option<(&'a str, &'a str)>,
-    header: Option<(&'a str, &'a str)>,
+    headers: Vec<(&'a str, &'a str)>,
+    /// Instead of the route's own.
+    method: Option<&'a str>,
+    /// With a slash at the end of the path that has none, or the other way round.
+    turns_slash: bool,
     query: Vec<(&'a str, &'a str)>,
     place: Place,
 }
@@ -493,6 +501,7 @@ impl Planner<'_> {
         if self.route.access == Access::Public {
             return;
         }
+        self.plan_detours(&mut add);
         for (name, values) in [
             ("basic", &["Basic ZG9vcndhcmQ6ZG9vcndhcmQ="][..]),
             ("bearer_without_token", &["Bearer"]),
@@ -521,7 +530,7 @@ impl Planner<'_> {
                     ..Presented::default()
                 };
                 match place {
-                    KeyPlace::Header => presented.header = Some((name, MADE_UP)),
+                    KeyPlace::Header => presented.headers.push((name, MADE_UP)),
                     KeyPlace::Query => presented.query.push((name, MADE_UP)),
                     // Forged tokens were tried in it already.
                     KeyPlace::Cookie => continue,
@@ -534,6 +543,44 @@ impl Planner<'_> {
                 self.plan_good(good, &mut add);
             }
         }
+    }
+
+    /// Ways around a guard that take no token.
+    fn plan_detours(&self, add: &mut dyn FnMut(&str, Presented<'_>)) {
+        if self.route.method == "GET" {
+            add(
+                "head",
+                Presented {
+                    method: Some("HEAD"),
+                    ..Presented::default()
+                },
+            );
+            // HEAD changes nothing, and is no preflight, which may be answered to everybody.
+            let headers = METHOD_OVERRIDES.map(|name| (name, "HEAD")).to_vec();
+            add(
+                "method_override",
+                Presented {
+                    headers,
+                    ..Presented::default()
+                },
+            );
+        }
+        if self.route.path.len() > 1 {
+            add(
+                "trailing_slash",
+                Presented {
+                    turns_slash: true,
+                    ..Presented::default()
+                },
+            );
+        }
+        add(
+            "made_up_identity",
+            Presented {
+                headers: IDENTITIES.to_vec(),
+                ..Presented::default()
+            },
+        );
     }
 
     fn plan_good(&self, good: &str, add: &mut dyn FnMut(&str, Presented<'_>)) {
@@ -577,6 +624,9 @@ impl Planner<'_> {
 
     fn probe(&self, attack: &'static Attack, presented: &Presented<'_>) -> Probe {
         let mut target = self.route.filled(&self.settings.parameters);
+        if presented.turns_slash && target.pop() != Some('/') {
+            target = self.route.filled(&self.settings.parameters) + "/";
+        }
         let required = self.route.query.iter();
         let pairs = required
             .map(|(name, value)| (name.as_str(), value.as_str()))
@@ -596,9 +646,9 @@ impl Planner<'_> {
         if let Some((name, token)) = presented.cookie {
             headers.push(("Cookie".to_owned(), format!("{name}={token}")));
         }
-        if let Some((name, value)) = presented.header {
+        for (name, value) in &presented.headers {
             headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-            headers.push((name.to_owned(), value.to_owned()));
+            headers.push(((*name).to_owned(), (*value).to_owned()));
         }
         let body = matches!(self.route.method.as_str(), "POST" | "PUT" | "PATCH");
         if body {
@@ -607,7 +657,7 @@ impl Planner<'_> {
         Probe {
             route: self.index,
             attack,
-            method: self.route.method.clone(),
+            method: presented.method.unwrap_or(&self.route.method).to_owned(),
             target,
             headers,
             body: body.then(|| "{}".to_owned()),
@@ -645,7 +695,32 @@ const IN_COOKIES: [&str; 7] = [
     "wrong_azp",
 ];
 /// What an API that takes bearer tokens may take for nothing, where nothing is enough.
-const NO_CREDENTIAL: [&str; 3] = ["basic", "empty_authorization", "token_in_query"];
+const NO_CREDENTIAL: [&str; 7] = [
+    "basic",
+    "empty_authorization",
+    "token_in_query",
+    "head",
+    "trailing_slash",
+    "method_override",
+    "made_up_identity",
+];
+const METHOD_OVERRIDES: [&str; 3] = [
+    "X-HTTP-Method-Override",
+    "X-HTTP-Method",
+    "X-Method-Override",
+];
+/// Where proxies that sign people in name them.
+const IDENTITIES: [(&str, &str); 9] = [
+    ("X-User-Id", "1"),
+    ("X-User", "admin"),
+    ("X-Forwarded-User", "admin"),
+    ("X-Forwarded-Email", "admin@example.com"),
+    ("X-Auth-Request-User", "admin"),
+    ("X-Authenticated-User", "admin"),
+    ("X-Remote-User", "admin"),
+    ("Remote-User", "admin"),
+    ("X-User-Role", "admin"),
+];
 const MADE_UP: &str = "conformance-0123456789abcdef";
 
 #[cfg(test)]

@@ -60,17 +60,27 @@ fn operation_route(
             continue;
         };
         let pair = || (name.to_owned(), plausible(document, parameter));
+        // No client sends a field that cannot be, and one mistake in the document must not end the run.
+        let field = || {
+            let (name, value) = pair();
+            let fits = super::is_value(&value) && value.trim() == value;
+            (name, if fits { value } else { PLAUSIBLE.to_owned() })
+        };
         let required = parameter.get("required") == Some(&Value::Bool(true));
         // A parameter of the operation overrides its path's.
-        let replace = |list: &mut Vec<(String, String)>| {
+        let replace = |list: &mut Vec<(String, String)>, pair| {
             list.retain(|(known, _)| known != name);
-            list.push(pair());
+            list.push(pair);
         };
         match place {
             "path" => route.parameters.extend([pair()]),
-            "query" if required => replace(&mut route.query),
-            "header" if required && !OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) => {
-                replace(&mut route.headers);
+            "query" if required => replace(&mut route.query, pair()),
+            "header"
+                if required
+                    && super::is_token(name)
+                    && !OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) =>
+            {
+                replace(&mut route.headers, field());
             }
             _ => {}
         }
@@ -139,6 +149,7 @@ fn scheme(document: &Value, name: &str) -> Scheme {
         "oauth2" | "openIdConnect" => Scheme::Bearer,
         // `Authorization` as an "API key" is how some frameworks write a bearer token.
         "apiKey" if text("name").eq_ignore_ascii_case("authorization") => Scheme::Bearer,
+        "apiKey" if place != KeyPlace::Query && !super::is_token(text("name")) => Scheme::Other,
         "apiKey" => Scheme::ApiKey {
             place,
             name: text("name").to_owned(),
@@ -281,14 +292,19 @@ fn resolve<'a>(document: &'a Value, mut value: &'a Value) -> &'a Value {
 }
 
 /// Fields that are ours to set, or HTTP's (OpenAPI 3, parameter object).
-const OURS: [&str; 7] = [
+const OURS: [&str; 12] = [
     "Accept",
     "Authorization",
     "Connection",
     "Content-Length",
     "Content-Type",
     "Cookie",
+    "Expect",
     "Host",
+    "TE",
+    "Trailer",
+    "Transfer-Encoding",
+    "Upgrade",
 ];
 const MAX_DEPTH: u8 = 16;
 const MAX_LENGTH: u64 = 256;
@@ -320,6 +336,35 @@ mod tests {
             .unwrap()
             .extend(root.as_object().unwrap().clone());
         document
+    }
+
+    #[test]
+    fn fields_that_cannot_be_are_left_out() {
+        let field = |name: &str, example: &str| json!({"name": name, "in": "header", "required": true, "schema": {"type": "string"}, "example": example});
+        let document = document(
+            &json!({}),
+            &json!({"/a": {"get": {
+                "security": [{"bearer": []}, {"broken": []}],
+                "parameters": [
+                    field("X Y", "1"), field("", "1"), field("X-\r\nHost", "1"), field("transfer-encoding", "chunked"),
+                    field("X-Line", "a\r\nHost: b"), field("X-Caf\u{e9}", "1"), field("X-Value", "caf\u{e9}"), field("X-Good", "a b"),
+                ],
+            }}}),
+        );
+        let mut document = document;
+        document["components"]["securitySchemes"]["broken"] =
+            json!({"type": "apiKey", "in": "header", "name": "X Key\n"});
+        let routes = routes(&document).unwrap();
+        let fields: Vec<_> = routes[0]
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        assert_eq!(
+            fields,
+            [("X-Line", "1"), ("X-Value", "1"), ("X-Good", "a b")]
+        );
+        assert_eq!(routes[0].schemes, [Scheme::Bearer, Scheme::Other]);
     }
 
     #[test]

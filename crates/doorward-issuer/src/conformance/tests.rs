@@ -98,9 +98,10 @@ fn a_sound_application_passes_and_each_hole_is_found() {
         assert_eq!(tried("GET /me"), !missing && !keyed, "{}", attack.name);
         let needs_good = attack.family == Family::Good
             || ["token_in_query", "good_then_junk", "junk_then_good"].contains(&attack.name);
+        let of_get = ["head", "method_override"].contains(&attack.name);
         assert_eq!(
             tried("POST /posts"),
-            !missing && !keyed && !needs_good,
+            !missing && !keyed && !needs_good && !of_get,
             "{}",
             attack.name
         );
@@ -157,12 +158,46 @@ fn the_good_token_never_goes_to_a_route_that_acts() {
     let suite = plan(false);
     let goods = minted(&suite);
     assert_eq!(goods.len(), 2);
-    for probe in suite.probes().iter().filter(|probe| probe.method != "GET") {
+    let acts = |probe: &&Probe| !["GET", "HEAD"].contains(&probe.method.as_str());
+    for probe in suite.probes().iter().filter(acts) {
         let everything = format!("{} {:?}", probe.target, probe.headers);
         assert!(!goods.iter().any(|good| everything.contains(good)));
         assert_eq!(probe.body.is_some(), probe.method != "DELETE");
     }
     assert_eq!(minted(&plan(true)).len(), 10);
+}
+
+#[test]
+fn ways_around_a_guard_are_tried_and_need_not_be_there() {
+    let suite = || Suite::new(settings(&["/me", "/list/", "POST /posts"])).unwrap();
+    let suite_of = suite();
+    let of = |name: &str| -> Vec<String> {
+        let probes = suite_of.probes().iter();
+        probes
+            .filter(|probe| probe.attack.name == name)
+            .map(|probe| format!("{} {}", probe.method, probe.target))
+            .collect()
+    };
+    assert_eq!(of("head"), ["HEAD /me", "HEAD /list/"]);
+    assert_eq!(
+        of("trailing_slash"),
+        ["GET /me/", "GET /list", "POST /posts/"]
+    );
+    assert_eq!(of("method_override"), ["GET /me", "GET /list/"]);
+    assert_eq!(of("made_up_identity").len(), 3);
+    for status in [404, 405, 501] {
+        let report = run(&mut suite(), |probe| match probe.attack.name {
+            "head" | "trailing_slash" | "method_override" => status,
+            _ => 401,
+        });
+        assert!(report.passed, "{}", report.table());
+        assert_eq!(report.summary.warnings, 0, "{}", report.table());
+    }
+    let report = run(&mut suite(), |probe| match probe.attack.name {
+        "made_up_identity" => 404,
+        _ => 401,
+    });
+    assert!(!report.passed, "{}", report.table());
 }
 
 #[test]
