@@ -142,7 +142,7 @@ class DoorwardAuthentication(BaseAuthentication):
         """`request.user`. To be overridden; raise `PermissionDenied` for whom you do not know."""
         backend = current().backend
         if backend is None or identity.user_id is None:
-            return TokenUser(identity)
+            return TokenUser.of(self.authenticator, identity)
         user = backend.account(request._request, identity)
         if user is None:
             raise PermissionDenied("There is no active account for this caller.")

@@ -19,6 +19,7 @@ from doorward._rejection import Rejection
 from doorward._verdict import first_try, permitted, report, verdict, verdict_blocking
 
 from .conf import Setup, current
+from .reports import SafeReporterFilter
 from .users import TokenUser, anonymous
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class AuthState:
         if self._account is None and identity is not None:
             backend = self.setup.backend
             if backend is None or identity.user_id is None:
-                self._account = TokenUser(identity)
+                self._account = TokenUser.of(self.auth, identity)
             else:
                 self._account = backend.account(request, identity)
         return self._account
@@ -130,7 +131,7 @@ class AuthState:
         if self._account is None and identity is not None:
             backend = self.setup.backend
             if backend is None or identity.user_id is None:
-                self._account = TokenUser(identity)
+                self._account = TokenUser.of(self.auth, identity)
             else:
                 self._account = await backend.aaccount(request, identity)
         return self._account
@@ -190,6 +191,9 @@ def install(request: HttpRequest, auth: Authenticator, setup: Setup) -> AuthStat
     state = own["auth_state"] = AuthState(auth, head_of(request), setup)
     own.pop(_USER, None)
     own.pop(_AUSER, None)
+    if settings.DEFAULT_EXCEPTION_REPORTER_FILTER == _THEIR_FILTER:
+        # Django's own shows the cookie that a token came in, on the page of DEBUG and in mails.
+        own.setdefault("exception_reporter_filter", SafeReporterFilter())
     if not isinstance(request, _Identified):
         request.__class__ = _identified(type(request))
     return state
@@ -475,3 +479,4 @@ _HEAD, _USER, _AUSER = "_doorward_head", "_doorward_user", "_doorward_auser"
 _NO_ACCOUNT = "There is no active account for this caller."
 #: Tries before giving up. One lookup takes one round, and a token can need discovery and then keys.
 _ROUNDS = 4
+_THEIR_FILTER = "django.views.debug.SafeExceptionReporterFilter"

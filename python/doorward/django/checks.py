@@ -97,7 +97,9 @@ def _cookies(setup: Setup) -> Iterator[checks.CheckMessage]:
             id="doorward.W002",
         )
     reports = import_string(settings.DEFAULT_EXCEPTION_REPORTER_FILTER)
-    if settings.ADMINS and not settings.DEBUG and reports is SafeExceptionReporterFilter:
+    # The middleware brings a filter along.
+    shows = reports is SafeExceptionReporterFilter and _position(_OURS) is None
+    if settings.ADMINS and not settings.DEBUG and shows:
         yield checks.Warning(
             f"The session cookie {name!r} is read, and the error reports that are mailed to ADMINS "
             "show it.",

@@ -9,6 +9,7 @@ from django.apps import apps
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from doorward._authenticator import Authenticator
     from doorward._doorward import Identity
 
 __all__ = ["TokenUser", "anonymous"]
@@ -87,21 +88,36 @@ class _Plain:
 class TokenUser(_Plain):
     """`request.user`, made of a verified token alone: nothing is looked up, nothing is stored.
 
-    `pk`, `id` and `username` are the token's subject, `identity` is the whole caller, and
-    `has_perm` asks the token's permissions. It is never staff, so Django's admin stays closed.
+    `username` is the token's subject, and so are `pk` and `id`, by which throttles count; unless
+    several issuers are trusted, who may give one subject to two people: then the issuer stands in
+    front (`qualified`). `identity` is the whole caller, and `has_perm` asks the token's
+    permissions. It is never staff, so Django's admin stays closed.
     """
 
-    __slots__ = ("identity",)
+    __slots__ = ("identity", "qualified")
 
     is_active = True
     is_authenticated = True
     is_anonymous = False
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, *, qualified: bool = False) -> None:
         self.identity = identity
+        self.qualified = qualified
+
+    @classmethod
+    def of(cls, auth: Authenticator, identity: Identity) -> TokenUser:
+        """The caller whom this authenticator knows."""
+        # A template stands for as many issuers as there are tenants.
+        several = len(auth.issuers) > 1 or any("{tenant}" in one for one in auth.issuers)
+        return cls(identity, qualified=several)
 
     @property
     def pk(self) -> str:
+        subject = self.identity.subject
+        return f"{self.identity.issuer}|{subject}" if self.qualified else subject
+
+    @property
+    def username(self) -> str:
         return self.identity.subject
 
     def get_all_permissions(self, obj: object = None) -> set[str]:
@@ -112,12 +128,12 @@ class TokenUser(_Plain):
         # Another issuer may give the same subject to somebody else.
         return (
             isinstance(other, TokenUser)
-            and self.pk == other.pk
+            and self.identity.subject == other.identity.subject
             and self.identity.issuer == other.identity.issuer
         )
 
     def __hash__(self) -> int:
-        return hash(self.pk)
+        return hash(self.identity.subject)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"

@@ -244,6 +244,7 @@ class TestChecks:
         assert found(**mailed) == {"doorward.W008"}
         ours = "doorward.django.reports.SafeReporterFilter"
         assert found(**mailed, DEFAULT_EXCEPTION_REPORTER_FILTER=ours) == set()
+        assert found(**mailed, MIDDLEWARE=[*settings.MIDDLEWARE, GATE]) == set()
 
     @pytest.mark.parametrize(
         "option", [{"EXCLUDE": ["/a"]}, {"OPTIONAL": True}, {"POLICY": Policy()}]

@@ -250,6 +250,27 @@ class TestTokenUser:
         assert make(sub="ada") != make("https://two.example", sub="ada")
         assert make(sub="ada") != "ada"
 
+    def test_its_key_names_the_issuer_where_several_are_trusted(self, clock: Clock) -> None:
+        """Throttles count by it, and two issuers may give one subject to two people."""
+        minting = DevIssuer(issuer="https://one.example", clock=clock)
+        token = minting.mint(sub="ada")
+
+        def auth(*others: str) -> Authenticator:
+            trusted = [
+                Issuer(issuer=one, audience=ANY, keys=minting.jwks())
+                for one in ("https://one.example", *others)
+            ]
+            return Authenticator(trusted, clock=clock)
+
+        alone, several = auth(), auth("https://two.example")
+        user = TokenUser.of(alone, alone.verify(token))
+        assert (user.pk, user.id, user.username) == ("ada", "ada", "ada")
+        among = TokenUser.of(several, several.verify(token))
+        assert among.pk == among.id == "https://one.example|ada"
+        assert among.username == str(among) == among.get_username() == "ada"
+        assert among == user
+        assert hash(among) == hash(user)
+
     async def test_permissions_are_the_tokens(self, make: Callable[..., TokenUser]) -> None:
         organization = {"id": "org_1", "role": "admin", "permissions": ["org:posts:read"]}
         user = make(kind="session", org=organization)
