@@ -262,6 +262,8 @@ impl Judge<'_> {
             self.asked
                 .iter()
                 .filter(|(probe, _)| probe.attack.family != Family::Good)
+                // They say nothing of this method and this path.
+                .filter(|(probe, _)| !ELSEWHERE.contains(&probe.attack.name))
                 .map(|(probe, answer)| (self.class(probe, answer), *answer))
         };
         let settled = strangers().any(|(class, answer)| match class {
