@@ -1,4 +1,4 @@
-"""Measures one verification of one token in Python, beside the packages people use today.
+"""Measures one verification of one token or webhook in Python, beside the packages people use today.
 
     python_bench.py            print a table
     python_bench.py --json     print the figures for machines
@@ -121,7 +121,81 @@ def verification_cases(key: Key, token: str, jwks_url: str) -> list[Case]:
     ]
 
 
-def measure(cases: list[Case], base: str, rounds: int, batch_us: float) -> list[Row]:
+# ---- One webhook ----
+
+
+def webhooks(rounds: int, batch_us: float) -> list[Row]:
+    """A `user.created` of 1.1 kB, in the headers that Svix sends."""
+    import hmac
+
+    from standardwebhooks.webhooks import Webhook as Standard
+    from svix.webhooks import Webhook as Svix
+
+    from doorward.compat.svix.webhooks import Webhook as Compatible
+    from doorward.webhooks import Webhook, sign
+
+    secret = "whsec_AwoRGB8mLTQ7QklQV15lbHN6gYiPlp2kq7K5wMfO1dw="
+    user = {"object": "user", "id": "user_1", "public_metadata": {"bio": "x" * 900}}
+    event = {"type": "user.created", "instance_id": "ins_1", "data": user}
+    body = json.dumps(event).encode()
+    signed = sign(secret, "msg_2bWQPFTSvvPmNZyqcCCdeYhXMKx", time.time(), body)
+    plain = {
+        "host": "api.example.com",
+        "user-agent": "Svix-Webhooks/1.62.0 (sender-9YMgn; +https://www.svix.com/http-sender/)",
+        "accept": "*/*",
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+        "x-forwarded-for": "192.0.2.7",
+        **signed,
+    }
+    svix = {name.replace("webhook-", "svix-"): value for name, value in plain.items()}
+    scope = {
+        "type": "http",
+        "headers": [(name.encode(), value.encode()) for name, value in svix.items()],
+    }
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    content = ".".join([*signed.values()][:2]).encode() + b"." + body
+    ours, compatible = Webhook(secret), Compatible(secret)
+    theirs, standard = Svix(secret), Standard(secret)
+    cases = [
+        Case("python-webhook/raw", "bare hmac.digest", lambda: hmac.digest(key, content, "sha256")),
+        Case(
+            "python-webhook/message",
+            "doorward, verify_message",
+            lambda: ours.verify_message(body, svix),
+        ),
+        Case("python-webhook/event", "doorward, verify", lambda: ours.verify(body, svix)),
+        Case(
+            "python-webhook/scope",
+            "doorward, verify, from an ASGI scope",
+            lambda: ours.verify(body, scope),
+        ),
+        Case(
+            "python-webhook/compatible",
+            "doorward.compat.svix, verify",
+            lambda: compatible.verify(body, svix),
+        ),
+        Case("python-webhook/svix", "svix 2, verify", lambda: theirs.verify(body, svix)),
+        Case(
+            "python-webhook/svix-event",
+            "svix 2, verify, then json.loads",
+            lambda: (theirs.verify(body, svix), json.loads(body)),
+        ),
+        Case(
+            "python-webhook/standard",
+            "standardwebhooks 1, verify",
+            lambda: standard.verify(body, plain),
+        ),
+    ]
+    return measure(cases, "python-webhook/raw", rounds, batch_us, "Python, webhooks")
+
+
+# ---- Measuring ----
+
+
+def measure(
+    cases: list[Case], base: str, rounds: int, batch_us: float, section: str = "Python"
+) -> list[Row]:
     """Runs the cases in turn and compares each round of each with the same round of `base`."""
     batches = {}
     for case in cases:
@@ -135,7 +209,7 @@ def measure(cases: list[Case], base: str, rounds: int, batch_us: float) -> list[
             if turn >= 2:
                 samples[case.id].append(us)
     names = {case.id: case.name for case in cases}
-    return [figure("Python", name, names[name], base, samples) for name in samples]
+    return [figure(section, name, names[name], base, samples) for name in samples]
 
 
 def batch(run: Callable[[], Any], times: int) -> float:
@@ -168,8 +242,10 @@ def import_time(rounds: int) -> list[Row]:
 
 
 def everything(*, quick: bool) -> list[Row]:
+    rounds, batch_us = (11, 1_500) if quick else (31, 5_000)
     return [
-        *verification(rounds=11 if quick else 31, batch_us=1_500 if quick else 5_000),
+        *verification(rounds, batch_us),
+        *webhooks(rounds, batch_us),
         *import_time(rounds=9),
     ]
 

@@ -82,6 +82,10 @@ TARGETS = [
         0.25,
     ),
     Target("Python cache hit, ASGI scope, µs", of("python/hit-scope", "us"), 1.6, in_us=True),
+    Target("webhook, x svix for Rust", against("webhook/ours", "webhook/svix"), 1.0),
+    Target(
+        "webhook, x svix for Python", against("python-webhook/message", "python-webhook/svix"), 0.1
+    ),
     Target("FastAPI middleware, cached, x CPU of open", of("fastapi/hit", "ratio"), 1.05),
     Target("FastAPI middleware, cache off, x CPU", of("fastapi/cold", "ratio"), 1.45),
     Target("FastAPI guard, cached, x CPU", of("fastapi/guard", "ratio"), 1.20),

@@ -55,6 +55,7 @@ mod serve;
 mod strike;
 mod userinfo;
 mod verify;
+mod webhook_signer;
 mod webhooks;
 
 pub use client::{Client, ClientAuthentication};
@@ -67,4 +68,5 @@ pub use mint::{Audience, Kind, Mint, MintError, Organization, Status};
 pub use requests::Endpoint;
 pub use revocation::Revocation;
 pub use serve::Served;
+pub use webhook_signer::{WebhookSigner, new_webhook_key_pair, new_webhook_secret};
 pub use webhooks::{WEBHOOK_EVENTS, webhook_event};

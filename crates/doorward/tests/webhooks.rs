@@ -246,6 +246,21 @@ async fn a_real_server_stands_what_clients_send() {
     server.abort();
 }
 
+/// What the local signer makes, with a private key and with a shared secret.
+#[test]
+fn the_local_signers_messages_are_genuine() {
+    let (private, public) = doorward_issuer::new_webhook_key_pair().unwrap();
+    let shared = doorward_issuer::new_webhook_secret().unwrap();
+    let signer = doorward_issuer::WebhookSigner::new([&private, &shared]).unwrap();
+    let head = signer.headers("msg_1", NOW, b"{}");
+    for secret in [&public, &shared] {
+        let verifier = WebhookVerifier::new([secret]).unwrap();
+        let now = Timestamp::from_secs(NOW);
+        assert_eq!(verifier.verify(&head, b"{}", now).unwrap().id(), "msg_1");
+        assert!(verifier.verify(&head, b"{ }", now).is_err());
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_breaks_off_is_a_refusal() {
     let request = Request::post("/webhooks/clerk")
