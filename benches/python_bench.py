@@ -1,4 +1,4 @@
-"""Measures one verification of one token or webhook in Python, beside the packages people use today.
+"""Measures one verification of one token or webhook in Python, beside the packages in use today.
 
     python_bench.py            print a table
     python_bench.py --json     print the figures for machines
