@@ -2,6 +2,7 @@
 //! (RFC 9110 §11.6.2, RFC 6750 §2.1, RFC 6265 §4.2 and §5.4).
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::crypto;
 use crate::rejection::{Reason, Rejection};
@@ -13,11 +14,21 @@ use crate::rejection::{Reason, Rejection};
 pub trait RequestHead {
     /// The values of the header field `name`.
     fn field<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]>;
+
+    /// The address at the other end of the connection, if the adapter knows it. No verdict depends on it: it only decides
+    /// whose opaque tokens wait when too many are new. Asked for lazily.
+    fn peer(&self) -> Option<IpAddr> {
+        None
+    }
 }
 
 impl<H: RequestHead> RequestHead for &H {
     fn field<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         (**self).field(name)
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        (**self).peer()
     }
 }
 

@@ -1,9 +1,11 @@
-//! What an issuer says of an opaque token it is asked about (RFC 7662), read as strictly as a token.
+//! What an issuer says of an opaque token it is asked about (RFC 7662), plain or signed (RFC 9701), read as strictly as a
+//! token.
 //!
 //! Three things may be wrong, and they are never mixed up: the issuer says no (the caller's trouble, 401), the issuer
 //! says something that makes no sense (ours, 503), or nobody could ask (ours, 503).
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -11,15 +13,27 @@ use crate::claim_map::Mapped;
 use crate::claims::{Actor, Claims};
 use crate::issuer::Issuer;
 use crate::json;
+use crate::jws::Compact;
 use crate::kind::TokenKind;
 use crate::rejection::{Reason, Rejection};
 use crate::timestamp::Timestamp;
 
-/// An issuer's answer about one token: a JSON object, strict JSON and not yet judged. `Debug` shows its members' names.
+/// An issuer's answer about one token: a JSON object, strict JSON and not yet judged; its signature, if it has one, not
+/// yet verified. `Debug` shows its members' names.
 #[derive(Clone, PartialEq)]
 pub struct Answer {
     members: Map<String, Value>,
     raw: Vec<u8>,
+    envelope: Option<Envelope>,
+}
+
+/// What is around a signed answer (RFC 9701 §5). Only the verifier may believe any of it, and the members inside, once
+/// the signature is verified.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Envelope {
+    compact: String,
+    claims: Map<String, Value>,
+    asked_at: Timestamp,
 }
 
 impl Answer {
@@ -35,8 +49,53 @@ impl Answer {
             Ok(Value::Object(members)) => Ok(Self {
                 members,
                 raw: body.to_vec(),
+                envelope: None,
             }),
             _ => Err("the answer is no JSON object".to_owned()),
+        }
+    }
+
+    /// Reads the body of a signed answer, the JWT of RFC 9701 §5, to a question that was asked at `asked_at`. Nothing is
+    /// verified here: the [`Verifier`](crate::Verifier) does that when it judges the token, with the issuer's keys.
+    ///
+    /// # Errors
+    /// It is no signed JWT with an object `token_introspection`. That is the issuer's trouble, never the caller's.
+    pub fn signed(body: &[u8], asked_at: Timestamp) -> Result<Self, String> {
+        let text = std::str::from_utf8(body).map_err(|_| "the answer is not UTF-8".to_owned())?;
+        let compact = text.trim_ascii();
+        if compact.starts_with('{') {
+            return Err(
+                "the answer is plain JSON, not signed; is the client registered for signed answers \
+                 (`introspection_signed_response_alg`)?"
+                    .to_owned(),
+            );
+        }
+        let unread = |rejection: Rejection| match rejection.reason() {
+            Reason::TokenEncrypted => {
+                "the answer is encrypted, and nobody here could read it; register the client \
+                                       without `introspection_encrypted_response_alg`"
+                    .to_owned()
+            }
+            _ => format!("the answer is no signed JWT: {}", rejection.detail()),
+        };
+        let payload = Compact::split(compact)
+            .and_then(|jws| jws.payload_bytes())
+            .map_err(unread)?;
+        let Self {
+            members: mut claims,
+            ..
+        } = Self::parse(&payload)?;
+        match claims.remove("token_introspection") {
+            Some(Value::Object(members)) => Ok(Self {
+                raw: serde_json::to_vec(&members).map_err(|error| error.to_string())?,
+                members,
+                envelope: Some(Envelope {
+                    compact: compact.to_owned(),
+                    claims,
+                    asked_at,
+                }),
+            }),
+            _ => Err("the signed answer has no object `token_introspection`".to_owned()),
         }
     }
 
@@ -53,7 +112,22 @@ impl Answer {
 
     /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
-        3 * self.raw.len() + 256
+        let envelope = self.envelope.as_ref();
+        3 * self.raw.len() + 256 + envelope.map_or(0, |envelope| 2 * envelope.compact.len())
+    }
+
+    /// The subject, as the answer has it: `None` if it names none, or none that is text.
+    pub fn subject(&self) -> Option<&str> {
+        self.get("sub").and_then(Value::as_str)
+    }
+
+    /// The answer's JSON. Not judged, and of a signed answer not verified.
+    pub fn json(&self) -> &[u8] {
+        &self.raw
+    }
+
+    pub(crate) fn envelope(&self) -> Option<&Envelope> {
+        self.envelope.as_ref()
     }
 
     pub(crate) fn raw(&self) -> &[u8] {
@@ -139,6 +213,59 @@ impl fmt::Debug for Answer {
     }
 }
 
+impl Envelope {
+    pub(crate) fn compact(&self) -> &str {
+        &self.compact
+    }
+
+    /// RFC 9701 §5: made by this issuer, for this client, and now. The signature is verified already.
+    pub(crate) fn judge(&self, issuer: &Issuer, client_id: &str) -> Result<(), Rejection> {
+        let text = |name: &str| self.claims.get(name).and_then(Value::as_str);
+        if !text("iss").is_some_and(|name| issuer.is_named(name)) {
+            let found = text("iss").map(json::short);
+            return Err(senseless(format!(
+                "it is signed, and its `iss` is {found:?}, not the issuer's"
+            )));
+        }
+        let for_us = match self.claims.get("aud") {
+            Some(Value::String(one)) => one == client_id,
+            Some(Value::Array(several)) => several.iter().any(|one| one == client_id),
+            _ => false,
+        };
+        if !for_us {
+            return Err(senseless(format!(
+                "it is signed for another client than {client_id:?}"
+            )));
+        }
+        let issued_at = self.claims.get("iat").and_then(Value::as_f64);
+        let Some(issued_at) = issued_at.and_then(Timestamp::from_secs_f64) else {
+            return Err(senseless("it is signed, and has no `iat`"));
+        };
+        let soonest = self.asked_at.plus(LONGEST_QUESTION).plus(issuer.leeway);
+        if issued_at.plus(OLDEST_ANSWER) < self.asked_at || issued_at > soonest {
+            return Err(senseless(format!(
+                "it was signed at {issued_at} and asked for at {}",
+                self.asked_at
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// RFC 9701 §5: what tells a signed answer from every other JWT of the same issuer.
+pub(crate) fn is_answer_type(typ: Option<&str>) -> bool {
+    let names = [
+        "token-introspection+jwt",
+        "application/token-introspection+jwt",
+    ];
+    typ.is_some_and(|typ| names.iter().any(|name| typ.eq_ignore_ascii_case(name)))
+}
+
+/// A signed answer may come from a cache on the way, but not from last week's recording.
+const OLDEST_ANSWER: Duration = Duration::from_secs(300);
+/// From the question to the signature.
+const LONGEST_QUESTION: Duration = Duration::from_secs(10);
+
 /// Who an answer says the caller is.
 pub(crate) struct Judged {
     pub(crate) claims: Claims,
@@ -206,6 +333,7 @@ pub(crate) fn require(answer: &Answer, names: &[String]) -> Result<(), Rejection
 pub(crate) fn senseless(detail: impl Into<String>) -> Rejection {
     Rejection::new(Reason::VerificationUnavailable)
         .with_detail(format!("the issuer's answer: {}", detail.into()))
+        .for_an_answer()
 }
 
 /// What a kind of token is called in an operator's messages.

@@ -163,6 +163,9 @@ pub struct Issuer {
     pub opaque: KindSet,
     /// The OAuth clients of ours that its logout tokens may be for. Empty: whoever its other tokens are for.
     pub logout_clients: Vec<String>,
+    /// The client that signed answers about them are for (RFC 9701), where answers must be signed. `None`: they are
+    /// plain JSON, and the connection they come over is their evidence.
+    pub answers_signed_for: Option<String>,
 }
 
 /// The default leeway.
@@ -195,11 +198,12 @@ impl Issuer {
             claim_map: ClaimMap::default(),
             opaque: KindSet::default(),
             logout_clients: Vec::new(),
+            answers_signed_for: None,
         }
     }
 
     /// Whether a token's `iss` is this issuer's.
-    pub(crate) fn is_named(&self, name: &str) -> bool {
+    pub fn is_named(&self, name: &str) -> bool {
         let own = match &self.name {
             IssuerName::Exact(own) => own == name,
             IssuerName::Template(template) => template.tenant(name).is_some(),

@@ -213,6 +213,7 @@ struct Inner {
     retry_after: Option<u32>,
     explain: bool,
     problem: bool,
+    senseless_answer: bool,
 }
 
 impl Rejection {
@@ -226,6 +227,7 @@ impl Rejection {
             retry_after,
             explain: false,
             problem: false,
+            senseless_answer: false,
         }))
     }
 
@@ -247,6 +249,13 @@ impl Rejection {
     #[must_use]
     pub fn with_retry_after(mut self, seconds: u32) -> Self {
         self.0.retry_after = Some(seconds);
+        self
+    }
+
+    /// Blames an issuer's answer about an opaque token: another answer may make sense.
+    #[must_use]
+    pub(crate) fn for_an_answer(mut self) -> Self {
+        self.0.senseless_answer = true;
         self
     }
 
@@ -292,6 +301,11 @@ impl Rejection {
     /// Whether the request presented no credentials at all, the one refusal that optional authentication lets through.
     pub fn is_absence(&self) -> bool {
         self.0.reason == Reason::CredentialsMissing
+    }
+
+    /// Whether an issuer's answer about an opaque token made no sense, so that asking again may help.
+    pub fn is_for_an_answer(&self) -> bool {
+        self.0.senseless_answer
     }
 
     /// The `WWW-Authenticate` challenge; `None` for trouble on our side, and for another site's request, which no

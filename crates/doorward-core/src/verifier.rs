@@ -9,7 +9,7 @@ use crate::credential::{self, Credential, Place, RequestHead};
 use crate::decoders::{Decoder, Membership};
 use crate::facts::{Facts, Known, Lookup};
 use crate::identity::{Identity, Provenance};
-use crate::introspection::{self, Judged};
+use crate::introspection::{self, Answer, Judged};
 use crate::issuer::{
     Audience, AuthorizedParties, AzpRule, Issuer, IssuerId, IssuerName, KeySource,
 };
@@ -306,6 +306,7 @@ impl Verifier {
                     .into());
             }
         };
+        let (evidence, generation) = answered(&answer, id, issuer, facts)?;
         let Judged { claims, mapped } = issuer.decoder.judge(kind, &answer, issuer)?;
         let kind = if mapped.machine { TokenKind::M2m } else { kind };
         if !self.settings.accepts.contains(kind) {
@@ -318,10 +319,8 @@ impl Verifier {
         let provenance = Provenance {
             issuer: id,
             tenant: None,
-            generation: 0,
+            generation,
         };
-        // The issuer's word, over a connection of its own, is the evidence.
-        let evidence = SignatureValid(());
         let (raw, membership) = (answer.raw().to_vec(), Membership::default());
         Ok(Identity::new(
             &evidence, kind, claims, membership, mapped, raw, provenance,
@@ -536,6 +535,48 @@ pub(crate) fn signature<F: Facts + ?Sized>(
     }
     jws.verify_with(algorithm, candidates.iter())?;
     Ok((SignatureValid(()), keys.generation()))
+}
+
+/// What stands behind an issuer's answer: the connection it came over, or a signature (RFC 9701), as was agreed. A
+/// signature that is not good is nobody's bad token.
+fn answered<F: Facts + ?Sized>(
+    answer: &Answer,
+    id: IssuerId,
+    issuer: &Issuer,
+    facts: &F,
+) -> Result<(SignatureValid, u64), Halt> {
+    let (client_id, envelope) = match (&issuer.answers_signed_for, answer.envelope()) {
+        (None, None) => return Ok((SignatureValid(()), 0)),
+        (Some(client_id), Some(envelope)) => (client_id, envelope),
+        (None, Some(_)) => return Err(introspection::senseless("it is signed, unasked").into()),
+        (Some(_), None) => return Err(introspection::senseless("it is not signed").into()),
+    };
+    let ours = |rejection: Rejection| match rejection.status() {
+        503 => rejection,
+        _ => introspection::senseless(format!(
+            "its signature is not good ({}: {})",
+            rejection.reason().code(),
+            rejection.detail()
+        )),
+    };
+    let jws = Compact::split(envelope.compact()).map_err(ours)?;
+    let header_json = jws.header_json().map_err(ours)?;
+    let header = Header::parse(&header_json).map_err(ours)?;
+    if !introspection::is_answer_type(header.typ.as_deref()) {
+        // RFC 8725 §3.11: an access token of the same issuer is no answer, whatever is in it.
+        let typ = header.typ.as_deref().map(json::short);
+        return Err(introspection::senseless(format!(
+            "its `typ` is {typ:?}, not \"token-introspection+jwt\""
+        ))
+        .into());
+    }
+    let verified = signature(&jws, &header, id, issuer, None, facts);
+    let verified = verified.map_err(|halt| match halt {
+        Halt::Reject(rejection) => Halt::Reject(ours(rejection)),
+        ask => ask,
+    })?;
+    envelope.judge(issuer, client_id)?;
+    Ok(verified)
 }
 
 fn key_unknown(kid: Option<&str>) -> Rejection {

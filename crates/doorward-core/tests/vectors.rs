@@ -50,6 +50,7 @@ vectors! {
     policy: "policy/policy.json",
     introspection_clerk: "introspection/clerk.json",
     introspection_rfc7662: "introspection/rfc7662.json",
+    introspection_rfc9701: "introspection/rfc9701.json",
 }
 
 #[test]
@@ -122,7 +123,8 @@ struct Case {
     head: Option<Vec<(String, String)>>,
     policy: Option<Demands>,
     keys: Option<Value>,
-    /// What the issuer says of the opaque token: an object, `{"text": …}` where it is no JSON, or the state of not knowing.
+    /// What the issuer says of the opaque token: an object, `{"text": …}` where it is no JSON, `{"jwt": …}` where it is
+    /// signed, or the state of not knowing.
     answer: Option<Value>,
     now: Option<f64>,
     expect: String,
@@ -160,6 +162,7 @@ struct IssuerSetup {
     leeway: Option<f64>,
     #[serde(default)]
     opaque: Vec<String>,
+    answers_signed_for: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -221,8 +224,8 @@ fn judge(file: &File, case: &Case) -> Result<Identity, String> {
     let mut setup = file.verifier.clone();
     overlay(&mut setup, &case.with);
     let verifier = verifier(serde_json::from_value(setup).unwrap());
-    let facts = facts(case.keys.as_ref(), case.answer.as_ref());
     let now = Timestamp::from_millis((case.now.unwrap_or(file.now) * 1000.0).round() as i64);
+    let facts = facts(case.keys.as_ref(), case.answer.as_ref(), now);
     let head: Vec<(String, Vec<u8>)>;
     let token;
     let credential = match (&case.head, &case.token) {
@@ -323,6 +326,7 @@ fn issuer(setup: IssuerSetup) -> Issuer {
         issuer.token_types = kinds(&types);
     }
     issuer.opaque = kinds(&setup.opaque);
+    issuer.answers_signed_for = setup.answers_signed_for;
     if let Some(seconds) = setup.leeway {
         issuer.leeway = Duration::from_secs_f64(seconds);
     }
@@ -389,11 +393,16 @@ impl Facts for Published {
     }
 }
 
-fn facts(keys: Option<&Value>, answer: Option<&Value>) -> Published {
-    Published(known_keys(keys), answer.map_or(Known::NotYet, known_answer))
+fn facts(keys: Option<&Value>, answer: Option<&Value>, now: Timestamp) -> Published {
+    let answer = answer.map_or(Known::NotYet, |answer| known_answer(answer, now));
+    Published(known_keys(keys), answer)
 }
 
-fn known_answer(answer: &Value) -> Known<Arc<Answer>> {
+fn known_answer(answer: &Value, now: Timestamp) -> Known<Arc<Answer>> {
+    if let Some(jwt) = answer.get("jwt").and_then(Value::as_str) {
+        let read = Answer::signed(jwt.as_bytes(), now);
+        return read.map_or(Known::Unreachable(5), |answer| Known::Yes(Arc::new(answer)));
+    }
     let text = match answer {
         Value::String(state) => match state.as_str() {
             "unknown" => return Known::No,

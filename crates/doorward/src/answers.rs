@@ -10,7 +10,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::ask::{Endpoint, Said};
-use crate::budget::Budget;
+use crate::crowd::{Crowd, Source};
 use crate::fetch::{FetchError, without_secrets};
 use crate::flight::Ticket;
 use crate::freshness::FetchSettings;
@@ -44,7 +44,7 @@ pub(crate) struct Answers {
 
 struct State {
     flights: HashMap<Digest, Arc<Flight>>,
-    budget: Budget,
+    crowd: Crowd,
     breakers: HashMap<(usize, TokenKind), Breaker>,
 }
 
@@ -52,6 +52,7 @@ struct State {
 struct Flight {
     issuer: IssuerId,
     kind: TokenKind,
+    source: Option<Source>,
     asked_at: Duration,
     ticket: Ticket,
     said: OnceLock<Said>,
@@ -60,7 +61,8 @@ struct Flight {
 #[derive(Clone)]
 struct Entry {
     known: Known<Arc<Answer>>,
-    /// By the clock's `elapsed`.
+    /// By the clock's `elapsed`, as all that follows.
+    noted_at: Duration,
     until: Duration,
     refresh_at: Duration,
     stale_until: Duration,
@@ -85,8 +87,10 @@ impl Breaker {
 
 /// Questions in the air at once. More are refused with 503, and a moment later there is room again.
 const MAX_FLIGHTS: usize = 256;
-const NEW_TOKENS_AT_ONCE: f64 = 500.0;
-const NEW_TOKENS_EACH_SECOND: f64 = 200.0;
+/// As soon as half of those are, no source has more of them in the air.
+const MAX_FLIGHTS_OF_A_SOURCE: usize = 16;
+/// From an answer's arrival until those who wait have taken it.
+const LANDING: Duration = Duration::from_secs(1);
 /// So many failures in a row, and the issuer is left alone for a while.
 const BREAKS_AFTER: u32 = 5;
 const LONGEST_BREAK: Duration = Duration::from_secs(10);
@@ -109,7 +113,7 @@ impl Answers {
             known: Cache::with_weighter(bytes / TYPICAL_ENTRY + 1, bytes as u64, ByWeight),
             state: Mutex::new(State {
                 flights: HashMap::new(),
-                budget: Budget::new(NEW_TOKENS_AT_ONCE, NEW_TOKENS_EACH_SECOND),
+                crowd: Crowd::new(),
                 breakers: HashMap::new(),
             }),
         }
@@ -153,12 +157,29 @@ impl Answers {
             .is_some_and(|entry| elapsed >= entry.refresh_at)
     }
 
+    /// An answer that makes no sense is not believed for long: a moment later its issuer is asked again. Whether to ask
+    /// at once, because the answer is from before, and perhaps signed with a key that was withdrawn since.
+    pub(crate) fn doubt(&self, digest: &Digest, elapsed: Duration) -> bool {
+        const MOMENT: Duration = Duration::from_secs(1);
+        let entry = self.known.get(digest).filter(|entry| elapsed < entry.until);
+        let Some(mut entry) = entry.filter(|entry| matches!(entry.known, Known::Yes(_))) else {
+            return false;
+        };
+        let again = elapsed.saturating_sub(entry.noted_at) > MOMENT;
+        let left = if again { Duration::ZERO } else { MOMENT };
+        entry.until = entry.until.min(elapsed + left);
+        entry.stale_until = Duration::ZERO;
+        self.known.insert(*digest, entry);
+        again
+    }
+
     /// Joins the question in the air, or asks. `None` if too much is asked already.
     pub(crate) fn ask(
         &self,
         digest: Digest,
         token: &str,
         (issuer, kind): (IssuerId, TokenKind),
+        source: Option<Source>,
         now: Timestamp,
         elapsed: Duration,
     ) -> Option<Ticket> {
@@ -170,19 +191,17 @@ impl Answers {
             }
             state.flights.remove(&digest);
         }
-        if state.flights.len() >= MAX_FLIGHTS {
-            self.sweep(&mut state, now, elapsed);
-        }
-        if state.flights.len() >= MAX_FLIGHTS {
-            return None;
-        }
         // A token that was good a moment ago is no stranger.
-        if self
-            .known
-            .get(&digest)
-            .is_none_or(|entry| !matches!(entry.known, Known::Yes(_)))
-        {
-            state.budget.spend(elapsed)?;
+        let known = self.known.get(&digest);
+        let stranger = known.is_none_or(|entry| !matches!(entry.known, Known::Yes(_)));
+        if state.is_full_for(source.filter(|_| stranger)) {
+            self.sweep(&mut state, now, elapsed);
+            if state.is_full_for(source.filter(|_| stranger)) {
+                return None;
+            }
+        }
+        if stranger {
+            state.crowd.spend(source, elapsed)?;
         }
         let endpoint = self
             .endpoints
@@ -192,6 +211,7 @@ impl Answers {
         let flight = Arc::new(Flight {
             issuer,
             kind,
+            source,
             asked_at: elapsed,
             ticket: Ticket::new(),
             said: OnceLock::new(),
@@ -209,7 +229,7 @@ impl Answers {
         let job: remote::Job = Box::new(move |client| {
             Box::pin(async move {
                 let landing = landing;
-                let said = endpoint.ask(&client, &token, deadline).await;
+                let said = endpoint.ask(&client, &token, now, deadline).await;
                 drop(landing.0.said.set(said));
                 drop(landing);
             })
@@ -235,6 +255,14 @@ impl Answers {
         state.flights.get(digest)?.said.get()?;
         let flight = state.flights.remove(digest)?;
         let said = flight.said.get()?.clone();
+        // What was asked in the background may have waited long for somebody to want it.
+        let longest = self
+            .settings
+            .positive
+            .max(self.fetch.total_timeout + LANDING);
+        if elapsed.saturating_sub(flight.asked_at) > longest {
+            return None;
+        }
         Some(self.note(state, *digest, &flight, said, now, elapsed))
     }
 
@@ -274,6 +302,7 @@ impl Answers {
                 let ttl = self.settings.positive.min(Duration::from_millis(left));
                 Entry {
                     known: Known::Yes(Arc::new(*answer)),
+                    noted_at: elapsed,
                     // It may have been said a while ago.
                     until: flight.asked_at + ttl,
                     refresh_at: flight.asked_at + ttl.mul_f64(0.8),
@@ -307,6 +336,7 @@ impl Answers {
                             .map_or(elapsed, |entry| entry.stale_until);
                         Entry {
                             known,
+                            noted_at: elapsed,
                             until: (elapsed + wait).min(stale_until),
                             refresh_at: elapsed + wait,
                             stale_until,
@@ -356,10 +386,24 @@ impl Answers {
     }
 }
 
+impl State {
+    /// Whether there is no room in the air for another question, of a stranger from this source if one is given.
+    fn is_full_for(&self, source: Option<Source>) -> bool {
+        let in_the_air = self.flights.len();
+        let own = || {
+            let flights = self.flights.values();
+            flights.filter(|flight| flight.source == source).count()
+        };
+        in_the_air >= MAX_FLIGHTS
+            || source.is_some() && in_the_air >= MAX_FLIGHTS / 2 && own() >= MAX_FLIGHTS_OF_A_SOURCE
+    }
+}
+
 impl Entry {
     fn until(known: Known<Arc<Answer>>, until: Duration) -> Self {
         Self {
             known,
+            noted_at: Duration::ZERO,
             until,
             refresh_at: Duration::MAX,
             stale_until: Duration::ZERO,

@@ -1,13 +1,15 @@
 //! Asking an issuer about one token: bounded in time and size, and never mistaking its trouble for the caller's.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use doorward_core::{Answer, Secret, TokenKind};
-use reqwest::header::{ACCEPT, AUTHORIZATION, RETRY_AFTER};
+use doorward_core::{Answer, Secret, Timestamp, TokenKind};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, StatusCode};
 
 use crate::fetch::{FetchError, jitter, reason};
+use crate::signing::{ASSERTION_TYPE, AssertingClient};
 
 /// Where and how an issuer is asked about tokens of one kind.
 #[derive(Clone)]
@@ -17,6 +19,8 @@ pub(crate) struct Endpoint {
     pub(crate) form: Form,
     pub(crate) auth: ClientAuth,
     pub(crate) headers: Vec<(String, Secret)>,
+    /// Whether the answer must be a signed JWT (RFC 9701).
+    pub(crate) signed: bool,
 }
 
 /// How the token is written down.
@@ -26,15 +30,18 @@ pub(crate) enum Form {
     Introspection,
     /// A JSON object with one member of this name.
     Json(String),
+    /// Not in a body at all: the token is the credential of a question about its own subject (OpenID Connect Core §5.3.1).
+    Userinfo,
 }
 
-/// How we show who asks (RFC 6749 §2.3.1, RFC 6750 §2.1).
+/// How we show who asks (RFC 6749 §2.3.1, RFC 6750 §2.1, RFC 7523 §2.2).
 #[derive(Clone)]
 pub(crate) enum ClientAuth {
     None,
     Bearer(Secret),
     Basic(String, Secret),
     Post(String, Secret),
+    Assertion(Arc<AssertingClient>),
 }
 
 impl fmt::Debug for Endpoint {
@@ -59,12 +66,20 @@ const TRIES: u32 = 3;
 
 impl Endpoint {
     /// Asks, with up to three tries where another can help.
-    pub(crate) async fn ask(&self, client: &Client, token: &Secret, deadline: Duration) -> Said {
+    /// `now` is the wall clock's when the question was put.
+    pub(crate) async fn ask(
+        &self,
+        client: &Client,
+        token: &Secret,
+        now: Timestamp,
+        deadline: Duration,
+    ) -> Said {
         let start = Instant::now();
         let asked = async {
             let mut attempt = 1;
             loop {
-                let (error, wait) = match self.once(client, token).await {
+                let (error, wait) = match self.once(client, token, now.plus(start.elapsed())).await
+                {
                     Ok(said) => return said,
                     Err(failure) => failure,
                 };
@@ -90,6 +105,7 @@ impl Endpoint {
         &self,
         client: &Client,
         token: &Secret,
+        now: Timestamp,
     ) -> Result<Said, (FetchError, Option<Duration>)> {
         const PAUSE: Duration = Duration::from_millis(100);
         const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -101,7 +117,9 @@ impl Endpoint {
             url: self.url.clone(),
             why,
         };
-        let mut response = self.request(client, token).send().await.map_err(broken)?;
+        let request = self.request(client, token, now);
+        let request = request.map_err(|why| (self.unreachable(why.to_owned()), None))?;
+        let mut response = request.send().await.map_err(broken)?;
         let status = response.status();
         let refused = FetchError::Status {
             url: self.url.clone(),
@@ -112,6 +130,12 @@ impl Endpoint {
             // RFC 7662 §2.2 answers 200 about every token; 400 and 404 are a provider's own way of not knowing one.
             StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST
                 if matches!(self.form, Form::Json(_)) =>
+            {
+                return Ok(Said::No);
+            }
+            // RFC 6750 §3.1: the token is not good, or not good for this.
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+                if matches!(self.form, Form::Userinfo) =>
             {
                 return Ok(Said::No);
             }
@@ -134,14 +158,56 @@ impl Endpoint {
             }
             body.extend_from_slice(&chunk);
         }
-        match Answer::parse(&body) {
+        let answer = match self.signed {
+            true => Answer::signed(&body, now),
+            false => Answer::parse(&body).map_err(|why| self.explained(&body, why)),
+        };
+        match answer {
             Ok(answer) => Ok(Said::Yes(Box::new(answer))),
             Err(why) => Err((unusable(why), None)),
         }
     }
 
-    fn request(&self, client: &Client, token: &Secret) -> RequestBuilder {
-        let mut request = client.post(&self.url).header(ACCEPT, "application/json");
+    /// Says of a body that is no plain JSON what it may be instead.
+    fn explained(&self, body: &[u8], why: String) -> String {
+        let dots = body.iter().filter(|byte| **byte == b'.').count();
+        // `ey` is how base64url of `{"` begins.
+        match (&self.form, body.starts_with(b"ey"), dots) {
+            (Form::Userinfo, true, 2 | 4) => {
+                "it is signed or encrypted; register the client without \
+                 `userinfo_signed_response_alg` and `userinfo_encrypted_response_alg`"
+                    .to_owned()
+            }
+            (_, true, 2) => {
+                "it is signed; set `introspection_response` to \"jwt\" to have it verified"
+                    .to_owned()
+            }
+            (_, true, 4) => "it is encrypted, and nobody here could read it; register the client \
+                             without `introspection_encrypted_response_alg`"
+                .to_owned(),
+            _ => why,
+        }
+    }
+
+    fn request(
+        &self,
+        client: &Client,
+        token: &Secret,
+        now: Timestamp,
+    ) -> Result<RequestBuilder, &'static str> {
+        let accepted = match self.signed {
+            true => "application/token-introspection+jwt",
+            false => "application/json",
+        };
+        if let Form::Userinfo = self.form {
+            let bearer = format!("Bearer {}", token.expose());
+            return Ok(client
+                .get(&self.url)
+                .header(ACCEPT, accepted)
+                .header(AUTHORIZATION, bearer));
+        }
+        let assertion;
+        let mut request = client.post(&self.url).header(ACCEPT, accepted);
         let mut fields = vec![("token", token.expose())];
         match &self.auth {
             ClientAuth::None => {}
@@ -159,31 +225,38 @@ impl Endpoint {
                     ("client_secret", secret.expose()),
                 ]);
             }
+            // A try of its own has a statement of its own: issuers take each once.
+            ClientAuth::Assertion(client) => {
+                assertion = client.assertion(now)?;
+                fields.extend([
+                    ("client_id", client.client_id.as_str()),
+                    ("client_assertion_type", ASSERTION_TYPE),
+                    ("client_assertion", &assertion),
+                ]);
+            }
         }
         for (name, value) in &self.headers {
             request = request.header(name, value.expose());
         }
-        match &self.form {
+        Ok(match &self.form {
             Form::Introspection => {
                 fields.push(("token_type_hint", "access_token"));
                 let body = url::form_urlencoded::Serializer::new(String::new())
                     .extend_pairs(fields)
                     .finish();
                 request
-                    .header(
-                        reqwest::header::CONTENT_TYPE,
-                        "application/x-www-form-urlencoded",
-                    )
+                    .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                     .body(body)
             }
             Form::Json(member) => {
                 let mut object = serde_json::Map::new();
                 object.insert(member.clone(), token.expose().into());
                 request
-                    .header(reqwest::header::CONTENT_TYPE, "application/json")
+                    .header(CONTENT_TYPE, "application/json")
                     .body(serde_json::Value::Object(object).to_string())
             }
-        }
+            Form::Userinfo => request,
+        })
     }
 
     fn unreachable(&self, why: String) -> FetchError {
@@ -196,4 +269,39 @@ impl Endpoint {
 
 fn form_urlencoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_is_a_jwt_is_told_from_garbage() {
+        let endpoint = |form| Endpoint {
+            kind: TokenKind::Oauth,
+            url: String::new(),
+            form,
+            auth: ClientAuth::None,
+            headers: Vec::new(),
+            signed: false,
+        };
+        for (form, body, expected) in [
+            (
+                Form::Introspection,
+                "eyJ.eyJ.c2ln",
+                "introspection_response",
+            ),
+            (Form::Introspection, "eyJ.a.b.c.d", "encrypted"),
+            (
+                Form::Userinfo,
+                "eyJ.eyJ.c2ln",
+                "userinfo_signed_response_alg",
+            ),
+            (Form::Userinfo, "eyJ.a.b.c.d", "userinfo_encrypted"),
+            (Form::Introspection, "a.b.c", "no JSON"),
+        ] {
+            let said = endpoint(form).explained(body.as_bytes(), "no JSON".to_owned());
+            assert!(said.contains(expected), "{body}: {said}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! A verifier with a memory, a fetcher and a clock.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +11,11 @@ use doorward_core::{
     Verifier, sha256,
 };
 
-use crate::answers::{Answers, Digest};
+use crate::answers::{AnswerSettings, Answers, Digest};
+use crate::ask::Endpoint;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, KeysAt, Resolved};
+use crate::crowd::Source as Stranger;
 use crate::fetch::{self, Fetcher};
 use crate::flight::Ticket;
 use crate::freshness::FetchSettings;
@@ -21,6 +24,7 @@ use crate::observe;
 use crate::revocation::{Receipt, RevocationError, RevocationStatus, Revocations};
 use crate::status::{CacheStatus, EndpointStatus};
 use crate::tenants::Tenants;
+use crate::userinfo::{self, Userinfo, UserinfoAttempt};
 
 /// Decides who is calling. One per application; cheap to clone and safe to share.
 ///
@@ -32,8 +36,10 @@ pub struct Authenticator(Arc<Inner>);
 struct Inner {
     verifier: Verifier,
     memory: Memory,
+    userinfo: Answers,
     clock: Arc<dyn Clock>,
     fetch: FetchSettings,
+    client_address_header: Option<String>,
     explain: bool,
     problem_details: bool,
 }
@@ -49,8 +55,8 @@ pub enum Attempt {
     Pending(Ticket),
 }
 
-/// How often one request may wait for a fetch. Three are needed at most: one for the first key set, one for a key that
-/// was published since, one for what was revoked.
+/// How often one request may wait. Four are needed at most: for an issuer's answer, for the first key set, for a key that
+/// was published since, and for what was revoked.
 const MAX_ROUNDS: usize = 4;
 
 impl Authenticator {
@@ -84,8 +90,11 @@ impl Authenticator {
             explain,
             problem_details,
             endpoints,
-            answers,
+            mut answers,
             revocation,
+            userinfo,
+            userinfo_ttl,
+            client_address_header,
         } = config.resolve()?;
         let sources = sources.into_iter().zip(verifier.issuers());
         let sources = sources.map(|(source, issuer)| {
@@ -109,14 +118,27 @@ impl Authenticator {
                 }
             }
         });
+        // What is remembered shares the bytes that the operator gives.
+        let used = |endpoints: &[Vec<Endpoint>]| !endpoints.iter().all(Vec::is_empty);
+        let shares = 1 + usize::from(used(&endpoints)) + usize::from(used(&userinfo));
+        let cache_bytes = cache_bytes / shares;
+        answers.cache_bytes = cache_bytes;
+        let userinfo_settings = AnswerSettings {
+            positive: userinfo_ttl,
+            stale_if_error: Duration::ZERO,
+            ..answers
+        };
+        let userinfo = Answers::new(userinfo, userinfo_settings, fetch.clone());
         let answers = Answers::new(endpoints, answers, fetch.clone());
         let revocations = Revocations::new(revocation);
         let memory = Memory::new(sources.collect(), answers, revocations, cache_bytes);
         Ok(Self(Arc::new(Inner {
             verifier,
             memory,
+            userinfo,
             clock,
             fetch,
+            client_address_header,
             explain,
             problem_details,
         })))
@@ -128,7 +150,9 @@ impl Authenticator {
     /// The refusal, to be rendered as it is or, for optional authentication, let through if
     /// [`Rejection::is_absence`].
     pub async fn authenticate<H: RequestHead>(&self, head: &H) -> Result<Identity, Rejection> {
-        self.verify_credential(&self.credential(head)?).await
+        let source = || self.source(head);
+        self.verify_credential(&self.credential(head)?, source)
+            .await
     }
 
     /// As [`Authenticator::authenticate`], blocking the thread while keys are fetched.
@@ -136,13 +160,13 @@ impl Authenticator {
     /// # Errors
     /// As [`Authenticator::authenticate`].
     pub fn authenticate_blocking<H: RequestHead>(&self, head: &H) -> Result<Identity, Rejection> {
-        self.verify_credential_blocking(&self.credential(head)?)
+        self.verify_credential_blocking(&self.credential(head)?, || self.source(head))
     }
 
     /// As [`Authenticator::authenticate`], without waiting.
     pub fn try_authenticate<H: RequestHead>(&self, head: &H) -> Attempt {
         match self.credential(head) {
-            Ok(credential) => self.attempt(&credential),
+            Ok(credential) => self.attempt(&credential, &|| self.source(head)),
             Err(rejection) => Attempt::Rejected(rejection),
         }
     }
@@ -152,7 +176,8 @@ impl Authenticator {
     /// # Errors
     /// As [`Authenticator::authenticate`].
     pub async fn verify(&self, token: &str) -> Result<Identity, Rejection> {
-        self.verify_credential(&Credential::bearer(token)).await
+        self.verify_credential(&Credential::bearer(token), || None)
+            .await
     }
 
     /// As [`Authenticator::verify`], blocking the thread while keys are fetched.
@@ -160,12 +185,87 @@ impl Authenticator {
     /// # Errors
     /// As [`Authenticator::authenticate`].
     pub fn verify_blocking(&self, token: &str) -> Result<Identity, Rejection> {
-        self.verify_credential_blocking(&Credential::bearer(token))
+        self.verify_credential_blocking(&Credential::bearer(token), || None)
     }
 
     /// As [`Authenticator::verify`], without waiting.
     pub fn try_verify(&self, token: &str) -> Attempt {
-        self.attempt(&Credential::bearer(token))
+        self.attempt(&Credential::bearer(token), &|| None)
+    }
+
+    /// What the issuer tells besides about a verified caller (OpenID Connect Core §5.3), by the token that verified them,
+    /// at `userinfo_url`. Asked once and remembered for `userinfo_ttl`; no verdict depends on it.
+    ///
+    /// # Errors
+    /// The issuer tells nothing, cannot be asked, or tells of somebody else. To be shown or not: the caller stays verified.
+    pub async fn userinfo(&self, identity: &Identity, token: &str) -> Result<Userinfo, Rejection> {
+        for _ in 0..MAX_ROUNDS {
+            match self.try_userinfo(identity, token) {
+                UserinfoAttempt::Told(told) => return Ok(told),
+                UserinfoAttempt::Refused(rejection) => return Err(rejection),
+                UserinfoAttempt::Pending(ticket) => ticket.await,
+            }
+        }
+        Err(self.gave_up())
+    }
+
+    /// As [`Authenticator::userinfo`], blocking the thread while the issuer is asked.
+    ///
+    /// # Errors
+    /// As [`Authenticator::userinfo`].
+    pub fn userinfo_blocking(
+        &self,
+        identity: &Identity,
+        token: &str,
+    ) -> Result<Userinfo, Rejection> {
+        for _ in 0..MAX_ROUNDS {
+            match self.try_userinfo(identity, token) {
+                UserinfoAttempt::Told(told) => return Ok(told),
+                UserinfoAttempt::Refused(rejection) => return Err(rejection),
+                UserinfoAttempt::Pending(ticket) => ticket.wait(self.longest_wait()),
+            }
+        }
+        Err(self.gave_up())
+    }
+
+    /// As [`Authenticator::userinfo`], without waiting.
+    pub fn try_userinfo(&self, identity: &Identity, token: &str) -> UserinfoAttempt {
+        let Inner {
+            verifier,
+            memory,
+            userinfo,
+            clock,
+            ..
+        } = &*self.0;
+        let (now, elapsed) = (clock.now(), clock.elapsed());
+        if let Err(rejection) = userinfo::check(verifier, identity, token) {
+            return UserinfoAttempt::Refused(self.refuse(rejection));
+        }
+        let digest = sha256(token.as_bytes());
+        let facts = memory.at(digest, now, elapsed);
+        // Whoever is no caller any more is told nothing.
+        match verifier.recheck(identity.clone(), Place::Header, &facts, now) {
+            Outcome::Verified(_) => {}
+            Outcome::Rejected(rejection) => {
+                return UserinfoAttempt::Refused(self.refuse(rejection));
+            }
+            Outcome::Needs(lookup) => {
+                return match self.learn(lookup, token, digest, &|| None, now, elapsed) {
+                    Attempt::Pending(ticket) => UserinfoAttempt::Pending(ticket),
+                    Attempt::Rejected(rejection) => UserinfoAttempt::Refused(rejection),
+                    Attempt::Verified(_) => UserinfoAttempt::Refused(self.gave_up()),
+                };
+            }
+        }
+        match userinfo::attempt(userinfo, identity, token, digest, now, elapsed) {
+            UserinfoAttempt::Refused(rejection) => UserinfoAttempt::Refused(self.refuse(rejection)),
+            other => other,
+        }
+    }
+
+    /// The header field in which the operator's own proxy says who asks, in lower case.
+    pub fn client_address_header(&self) -> Option<&str> {
+        self.0.client_address_header.as_deref()
     }
 
     /// Finds what a request presents, without verifying it.
@@ -306,8 +406,7 @@ impl Authenticator {
             LogoutOutcome::Accepted(logout) => Ok(Ok(logout)),
             LogoutOutcome::Rejected(rejection) => Err(self.refuse(rejection)),
             LogoutOutcome::Needs(lookup) => {
-                let credential = Credential::bearer(token);
-                match self.learn(lookup, &credential, Digest::default(), now, elapsed) {
+                match self.learn(lookup, token, Digest::default(), &|| None, now, elapsed) {
                     Attempt::Pending(ticket) => Ok(Err(ticket)),
                     Attempt::Rejected(rejection) => Err(rejection),
                     Attempt::Verified(_) => Err(self.refuse(cannot_learn())),
@@ -411,9 +510,13 @@ impl Authenticator {
         rejection
     }
 
-    async fn verify_credential(&self, credential: &Credential<'_>) -> Result<Identity, Rejection> {
+    async fn verify_credential(
+        &self,
+        credential: &Credential<'_>,
+        source: impl Fn() -> Option<Stranger>,
+    ) -> Result<Identity, Rejection> {
         for _ in 0..MAX_ROUNDS {
-            match self.attempt(credential) {
+            match self.attempt(credential, &source) {
                 Attempt::Verified(identity) => return Ok(identity),
                 Attempt::Rejected(rejection) => return Err(rejection),
                 Attempt::Pending(ticket) => ticket.await,
@@ -425,9 +528,10 @@ impl Authenticator {
     fn verify_credential_blocking(
         &self,
         credential: &Credential<'_>,
+        source: impl Fn() -> Option<Stranger>,
     ) -> Result<Identity, Rejection> {
         for _ in 0..MAX_ROUNDS {
-            match self.attempt(credential) {
+            match self.attempt(credential, &source) {
                 Attempt::Verified(identity) => return Ok(identity),
                 Attempt::Rejected(rejection) => return Err(rejection),
                 Attempt::Pending(ticket) => ticket.wait(self.longest_wait()),
@@ -437,7 +541,11 @@ impl Authenticator {
     }
 
     /// One round: what is remembered, else what can be verified with the facts at hand.
-    fn attempt(&self, credential: &Credential<'_>) -> Attempt {
+    fn attempt(
+        &self,
+        credential: &Credential<'_>,
+        source: &dyn Fn() -> Option<Stranger>,
+    ) -> Attempt {
         let Inner {
             verifier,
             memory,
@@ -469,10 +577,20 @@ impl Authenticator {
                     }
                     Attempt::Rejected(self.refuse(rejection))
                 }
-                Outcome::Needs(lookup) => self.learn(lookup, credential, digest, now, elapsed),
+                Outcome::Needs(lookup) => {
+                    self.learn(lookup, credential.token(), digest, &|| None, now, elapsed)
+                }
             };
         }
-        match verifier.verify(credential, &facts, now) {
+        let judge = || verifier.verify(credential, &facts, now);
+        let mut outcome = judge();
+        if let Outcome::Rejected(rejection) = &outcome
+            && rejection.is_for_an_answer()
+            && memory.answers().doubt(&digest, elapsed)
+        {
+            outcome = judge();
+        }
+        match outcome {
             Outcome::Verified(identity) => {
                 let until = is_opaque(credential, &identity)
                     .then(|| elapsed + memory.answers().good_for(&digest, elapsed));
@@ -483,7 +601,9 @@ impl Authenticator {
                 Attempt::Verified(identity)
             }
             Outcome::Rejected(rejection) => Attempt::Rejected(self.refuse(rejection)),
-            Outcome::Needs(lookup) => self.learn(lookup, credential, digest, now, elapsed),
+            Outcome::Needs(lookup) => {
+                self.learn(lookup, credential.token(), digest, source, now, elapsed)
+            }
         }
     }
 
@@ -491,16 +611,17 @@ impl Authenticator {
     fn learn(
         &self,
         lookup: Lookup,
-        credential: &Credential<'_>,
+        token: &str,
         digest: Digest,
+        source: &dyn Fn() -> Option<Stranger>,
         now: Timestamp,
         elapsed: Duration,
     ) -> Attempt {
         let memory = &self.0.memory;
         let (ticket, refusal): (_, fn() -> Rejection) = match lookup {
             Lookup::Answer { issuer, kind } => {
-                let (token, whom) = (credential.token(), (issuer, kind));
-                let ticket = memory.answers().ask(digest, token, whom, now, elapsed);
+                let answers = memory.answers();
+                let ticket = answers.ask(digest, token, (issuer, kind), source(), now, elapsed);
                 (ticket, too_many_questions)
             }
             Lookup::Keys {
@@ -537,8 +658,18 @@ impl Authenticator {
         let answers = self.0.memory.answers();
         if is_opaque(credential, identity) && answers.is_due(&digest, elapsed) {
             let whom = (identity.provenance().issuer, identity.kind());
-            drop(answers.ask(digest, credential.token(), whom, now, elapsed));
+            drop(answers.ask(digest, credential.token(), whom, None, now, elapsed));
         }
+    }
+
+    /// Where a request comes from: what the operator's own proxy says, else the other end of the connection. Of a list the
+    /// last address counts, which the nearest proxy wrote; those before it may be anybody's invention.
+    fn source<H: RequestHead>(&self, head: &H) -> Option<Stranger> {
+        let written = self.0.client_address_header.as_deref().and_then(|name| {
+            let line = head.field(name).last()?;
+            address(std::str::from_utf8(line).ok()?.rsplit(',').next()?)
+        });
+        written.or_else(|| head.peer()).map(Stranger::from)
     }
 
     /// A fetch ends by its own deadline; this is the belt to those braces.
@@ -573,6 +704,14 @@ fn is_opaque(credential: &Credential<'_>, identity: &Identity) -> bool {
 /// RFC 7515 §3.1: a compact JWS has two dots.
 fn is_signed(token: &str) -> bool {
     token.bytes().filter(|byte| *byte == b'.').count() == 2
+}
+
+/// An address, perhaps with a port, as proxies write it.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = || text.trim_matches(['[', ']']).parse().ok();
+    let with_port = || Some(text.parse::<SocketAddr>().ok()?.ip());
+    bare().or_else(with_port)
 }
 
 fn too_many_questions() -> Rejection {

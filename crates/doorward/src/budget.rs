@@ -24,10 +24,15 @@ impl Budget {
         self.left = (self.left + 1.0).min(self.at_once);
     }
 
+    /// How much there is at this moment of the clock's `elapsed`.
+    pub(crate) fn left(&self, elapsed: Duration) -> f64 {
+        let since = elapsed.saturating_sub(self.at).as_secs_f64();
+        (self.left + since * self.each_second).min(self.at_once)
+    }
+
     /// Takes one, if there is one at this moment of the clock's `elapsed`.
     pub(crate) fn spend(&mut self, elapsed: Duration) -> Option<()> {
-        let since = elapsed.saturating_sub(self.at).as_secs_f64();
-        let left = (self.left + since * self.each_second).min(self.at_once);
+        let left = self.left(elapsed);
         if left < 1.0 {
             return None;
         }

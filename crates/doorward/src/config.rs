@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_core::{
@@ -23,6 +24,7 @@ use crate::fetch::{KeysUrl, trusted_url, without_secrets};
 use crate::freshness::FetchSettings;
 use crate::preset::Preset;
 use crate::revocation::{Address, OnOutage, RevocationSettings};
+use crate::signing::{ALGORITHMS, AssertingClient, SigningKey};
 
 /// Everything about one [`Authenticator`](crate::Authenticator). The fields are those of `doorward.toml`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -64,6 +66,11 @@ pub struct Config {
     pub revocation_retention: Option<f64>,
     /// How many revocations are kept in memory. Default: 1000000.
     pub revocation_max_entries: Option<usize>,
+    /// Seconds that userinfo is remembered. Default: 300.
+    pub userinfo_ttl: Option<f64>,
+    /// The header field in which your own proxy says who asks, such as `x-forwarded-for`: the last address in it counts.
+    /// Without it, the address at the other end of the connection does. Default: none.
+    pub client_address_header: Option<String>,
     /// How key sets are fetched. Not in the file: the defaults need no tuning.
     #[serde(skip)]
     pub fetch: FetchSettings,
@@ -160,8 +167,23 @@ pub struct IssuerConfig {
     pub introspection_client_id: Option<String>,
     /// The secret of who asks.
     pub introspection_client_secret: Option<SecretText>,
-    /// How who asks is shown: `client_secret_basic` (the default with a secret), `client_secret_post` or `none`.
+    /// How who asks is shown: `client_secret_basic` (the default with a secret), `client_secret_post`, `private_key_jwt`
+    /// (the default with a key) or `none`.
     pub introspection_auth: Option<String>,
+    /// The private key of who asks, in PEM, as a JWK or a JWK set; of several the first signs.
+    pub introspection_client_key: Option<SecretTexts>,
+    /// A file with it.
+    pub introspection_client_key_file: Option<String>,
+    /// The `kid` of the first key, where the key does not name itself.
+    pub introspection_client_key_id: Option<String>,
+    /// What the key signs with: `RS256` (an RSA key's default), `PS256`, `ES256` or `EdDSA`.
+    pub introspection_client_algorithm: Option<String>,
+    /// What the issuer is called in the `aud` of what is signed. Default: its `iss`.
+    pub introspection_assertion_audience: Option<String>,
+    /// How it answers: `json` (RFC 7662, the default) or `jwt`, which is signed (RFC 9701).
+    pub introspection_response: Option<String>,
+    /// Where an access token's issuer tells more about its user (OpenID Connect Core §5.3).
+    pub userinfo_url: Option<String>,
     /// Where a provider is asked about opaque tokens in a way of its own, by kind.
     pub opaque: Option<BTreeMap<String, OpaqueConfig>>,
     /// The provider's API, if not the usual one.
@@ -279,6 +301,23 @@ impl From<String> for SecretText {
     }
 }
 
+/// A secret, or a list of secrets, in a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "OneOrMany")]
+pub struct SecretTexts(pub Vec<Secret>);
+
+impl From<OneOrMany> for SecretTexts {
+    fn from(texts: OneOrMany) -> Self {
+        Self(texts.items().into_iter().map(Secret::from).collect())
+    }
+}
+
+impl From<String> for SecretTexts {
+    fn from(text: String) -> Self {
+        Self(vec![Secret::new(text)])
+    }
+}
+
 /// The operator's mistake, found at start-up: which setting, what was found, what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{setting}: {message}")]
@@ -311,6 +350,10 @@ pub(crate) struct Resolved {
     pub(crate) endpoints: Vec<Vec<Endpoint>>,
     pub(crate) answers: AnswerSettings,
     pub(crate) revocation: RevocationSettings,
+    /// By issuer: where it tells more about a user.
+    pub(crate) userinfo: Vec<Vec<Endpoint>>,
+    pub(crate) userinfo_ttl: Duration,
+    pub(crate) client_address_header: Option<String>,
 }
 
 /// Where an issuer's keys are.
@@ -330,10 +373,12 @@ pub(crate) enum KeysAt {
 const DEFAULT_MAX_TENANTS: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
 /// The settings that hold for all issuers alike.
-const SHARED: [&str; 15] = [
+const SHARED: [&str; 17] = [
     "answer_ttl",
     "answer_negative_ttl",
     "answer_stale_if_error",
+    "userinfo_ttl",
+    "client_address_header",
     "accepts",
     "allow_pending",
     "leeway",
@@ -373,10 +418,15 @@ impl Config {
                 error.message,
             )
         })?;
-        // A relative `keys_file` is meant relative to the file that names it.
+        // A relative file is meant relative to the file that names it.
         for issuer in &mut config.issuers {
-            if let (Some(file), Some(folder)) = (&mut issuer.keys_file, path.parent()) {
-                *file = folder.join(&*file).display().to_string();
+            for file in [
+                &mut issuer.keys_file,
+                &mut issuer.introspection_client_key_file,
+            ] {
+                if let (Some(file), Some(folder)) = (file, path.parent()) {
+                    *file = folder.join(&*file).display().to_string();
+                }
             }
         }
         Ok(config)
@@ -450,6 +500,7 @@ impl Config {
         let shared = self.accepts.as_ref();
         let (mut issuers, mut sources) = (Vec::new(), Vec::new());
         let (mut accepted, mut endpoints) = (KindSet::default(), Vec::new());
+        let mut userinfo = Vec::new();
         for given in &self.issuers {
             let config = given.with_preset()?;
             let (mut issuer, source) = config.resolve(leeway)?;
@@ -475,7 +526,11 @@ impl Config {
                     "names api_key, which only the issuer's word can verify: give `secret_key`, so that it can be asked",
                 ));
             }
+            if asked.iter().any(|endpoint| endpoint.signed) {
+                issuer.answers_signed_for = Some(config.answers_signed_for(&issuer.name)?);
+            }
             endpoints.push(asked);
+            userinfo.push(config.userinfo()?);
             accepted = accepted.union(accepts);
             for name in config.cookies.iter().flat_map(OneOrMany::split) {
                 if !cookies.contains(&name) {
@@ -509,6 +564,9 @@ impl Config {
             endpoints,
             answers: self.answers()?,
             revocation: self.revocation()?,
+            userinfo,
+            userinfo_ttl: seconds("userinfo_ttl", self.userinfo_ttl, 300)?,
+            client_address_header: self.client_address_header()?,
         })
     }
 }
@@ -546,22 +604,35 @@ impl Config {
     }
 
     fn answers(&self) -> Result<AnswerSettings, ConfigError> {
-        let seconds = |setting: &str, seconds: Option<f64>, default: u64| match seconds {
-            None => Ok(Duration::from_secs(default)),
-            Some(given) => Duration::try_from_secs_f64(given)
-                .ok()
-                .filter(|given| *given <= Duration::from_secs(86_400))
-                .ok_or_else(|| {
-                    let why = format!("{given} is no number of seconds from 0 to 86400");
-                    ConfigError::new(setting, why)
-                }),
-        };
         Ok(AnswerSettings {
             positive: seconds("answer_ttl", self.answer_ttl, 60)?,
             negative: seconds("answer_negative_ttl", self.answer_negative_ttl, 10)?,
             stale_if_error: seconds("answer_stale_if_error", self.answer_stale_if_error, 0)?,
             cache_bytes: self.cache_bytes.unwrap_or(DEFAULT_CACHE_BYTES),
         })
+    }
+
+    fn client_address_header(&self) -> Result<Option<String>, ConfigError> {
+        let Some(name) = &self.client_address_header else {
+            return Ok(None);
+        };
+        let name = HeaderName::try_from(name.as_str()).map_err(|_| {
+            ConfigError::new("client_address_header", "is no name of a header field")
+        })?;
+        Ok(Some(name.as_str().to_owned()))
+    }
+}
+
+fn seconds(setting: &str, seconds: Option<f64>, default: u64) -> Result<Duration, ConfigError> {
+    match seconds {
+        None => Ok(Duration::from_secs(default)),
+        Some(given) => Duration::try_from_secs_f64(given)
+            .ok()
+            .filter(|given| *given <= Duration::from_secs(86_400))
+            .ok_or_else(|| {
+                let why = format!("{given} is no number of seconds from 0 to 86400");
+                ConfigError::new(setting, why)
+            }),
     }
 }
 
@@ -872,6 +943,7 @@ impl IssuerConfig {
                     .iter()
                     .map(|(name, value)| (name.clone(), value.0.clone()))
                     .collect(),
+                signed: false,
             });
         }
         if let Some(url) = &self.introspection_url {
@@ -881,14 +953,57 @@ impl IssuerConfig {
                 kind: TokenKind::Oauth,
                 url: url.clone(),
                 form: Form::Introspection,
-                auth: self.introspection_auth()?,
+                auth: self.introspection_auth(url)?,
                 headers: Vec::new(),
+                signed: self.introspection_response()?,
             });
         }
         Ok(endpoints)
     }
 
-    fn introspection_auth(&self) -> Result<ClientAuth, ConfigError> {
+    /// Whether answers are signed.
+    fn introspection_response(&self) -> Result<bool, ConfigError> {
+        match self.introspection_response.as_deref() {
+            None | Some("json") => Ok(false),
+            Some("jwt") => Ok(true),
+            Some(other) => Err(ConfigError::new(
+                "introspection_response",
+                unknown(other, &["json", "jwt"]),
+            )),
+        }
+    }
+
+    /// The client that signed answers are for.
+    fn answers_signed_for(&self, name: &IssuerName) -> Result<String, ConfigError> {
+        let setting = "introspection_response";
+        if !matches!(name, IssuerName::Exact(_)) {
+            let why = "signed answers need one `issuer`, by name: its keys verify them";
+            return Err(ConfigError::new(setting, why));
+        }
+        self.introspection_client_id.clone().ok_or_else(|| {
+            let why = "is missing; signed answers are for somebody, and name that client in `aud`";
+            ConfigError::new("introspection_client_id", why)
+        })
+    }
+
+    /// Where this issuer tells more about a user.
+    fn userinfo(&self) -> Result<Vec<Endpoint>, ConfigError> {
+        let Some(url) = &self.userinfo_url else {
+            return Ok(Vec::new());
+        };
+        trusted_url(url, self.insecure_plain_http.unwrap_or(false))
+            .map_err(|why| ConfigError::new("userinfo_url", why))?;
+        Ok(vec![Endpoint {
+            kind: TokenKind::Oauth,
+            url: url.clone(),
+            form: Form::Userinfo,
+            auth: ClientAuth::None,
+            headers: Vec::new(),
+            signed: false,
+        }])
+    }
+
+    fn introspection_auth(&self, url: &str) -> Result<ClientAuth, ConfigError> {
         let missing = |setting: &str| {
             ConfigError::new(setting, "is missing; the issuer wants to know who asks")
         };
@@ -903,23 +1018,86 @@ impl IssuerConfig {
                 .map(|secret| secret.0.clone())
                 .ok_or_else(|| missing("introspection_client_secret"))
         };
-        match (
-            self.introspection_auth.as_deref(),
+        let default = match (
             &self.introspection_client_secret,
+            self.introspection_client_key.is_some() || self.introspection_client_key_file.is_some(),
         ) {
-            (Some("none"), _) | (None, None) => Ok(ClientAuth::None),
-            (Some("client_secret_basic"), _) | (None, Some(_)) => {
-                Ok(ClientAuth::Basic(id()?, secret()?))
+            (Some(_), true) if self.introspection_auth.is_none() => {
+                return Err(ConfigError::new(
+                    "introspection_auth",
+                    "is missing; there is both a secret and a key: say `client_secret_basic` or `private_key_jwt`",
+                ));
             }
-            (Some("client_secret_post"), _) => Ok(ClientAuth::Post(id()?, secret()?)),
-            (Some(other), _) => Err(ConfigError::new(
+            (_, true) => "private_key_jwt",
+            (Some(_), false) => "client_secret_basic",
+            (None, false) => "none",
+        };
+        match self.introspection_auth.as_deref().unwrap_or(default) {
+            "none" => Ok(ClientAuth::None),
+            "client_secret_basic" => Ok(ClientAuth::Basic(id()?, secret()?)),
+            "client_secret_post" => Ok(ClientAuth::Post(id()?, secret()?)),
+            "private_key_jwt" => Ok(ClientAuth::Assertion(Arc::new(AssertingClient {
+                client_id: id()?,
+                audience: self.assertion_audience(url),
+                key: self.introspection_client_key()?,
+            }))),
+            other => Err(ConfigError::new(
                 "introspection_auth",
                 unknown(
                     other,
-                    &["client_secret_basic", "client_secret_post", "none"],
+                    &[
+                        "client_secret_basic",
+                        "client_secret_post",
+                        "private_key_jwt",
+                        "none",
+                    ],
                 ),
             )),
         }
+    }
+
+    /// `docs/decisions/0009-client-assertions.md`: one audience, and the issuer's own name.
+    fn assertion_audience(&self, url: &str) -> String {
+        let name = self.issuer.as_ref().filter(|name| !name.contains(TENANT));
+        let audience = self.introspection_assertion_audience.as_ref();
+        audience.or(name).map_or(url, String::as_str).to_owned()
+    }
+
+    fn introspection_client_key(&self) -> Result<SigningKey, ConfigError> {
+        let (setting, texts) = match (
+            &self.introspection_client_key,
+            &self.introspection_client_key_file,
+        ) {
+            (Some(_), Some(_)) => {
+                return Err(ConfigError::new(
+                    "introspection_client_key",
+                    "and `introspection_client_key_file` exclude each other",
+                ));
+            }
+            (Some(texts), None) => ("introspection_client_key", texts.0.clone()),
+            (None, Some(path)) => {
+                let setting = "introspection_client_key_file";
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| ConfigError::new(setting, format!("{path}: {error}")))?;
+                (setting, vec![Secret::new(text)])
+            }
+            (None, None) => {
+                return Err(ConfigError::new(
+                    "introspection_client_key",
+                    "is missing; it signs what shows the issuer who asks",
+                ));
+            }
+        };
+        let algorithm = self.introspection_client_algorithm.as_deref().map(|name| {
+            let found = ALGORITHMS.into_iter().find(|known| known.as_str() == name);
+            found.ok_or_else(|| {
+                let known = ALGORITHMS.map(Algorithm::as_str);
+                ConfigError::new("introspection_client_algorithm", unknown(name, &known))
+            })
+        });
+        let kid = self.introspection_client_key_id.as_deref();
+        SigningKey::first_of(&texts, kid, algorithm.transpose()?)
+            .map_err(|why| ConfigError::new(setting, why))
     }
 
     /// How many tenants' keys are remembered; `None` where the tenants are named, and so are bounded already.

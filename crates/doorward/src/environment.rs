@@ -119,6 +119,27 @@ const VARIABLES: &[(&str, Apply)] = &[
     ("DOORWARD_INTROSPECTION_AUTH", |to, text| {
         to.issuer().introspection_auth = Some(text)
     }),
+    ("DOORWARD_INTROSPECTION_CLIENT_KEY", |to, text| {
+        to.issuer().introspection_client_key = Some(text.into())
+    }),
+    ("DOORWARD_INTROSPECTION_CLIENT_KEY_FILE", |to, text| {
+        to.issuer().introspection_client_key_file = Some(text)
+    }),
+    ("DOORWARD_INTROSPECTION_CLIENT_KEY_ID", |to, text| {
+        to.issuer().introspection_client_key_id = Some(text)
+    }),
+    ("DOORWARD_INTROSPECTION_CLIENT_ALGORITHM", |to, text| {
+        to.issuer().introspection_client_algorithm = Some(text)
+    }),
+    ("DOORWARD_INTROSPECTION_ASSERTION_AUDIENCE", |to, text| {
+        to.issuer().introspection_assertion_audience = Some(text)
+    }),
+    ("DOORWARD_INTROSPECTION_RESPONSE", |to, text| {
+        to.issuer().introspection_response = Some(text)
+    }),
+    ("DOORWARD_USERINFO_URL", |to, text| {
+        to.issuer().userinfo_url = Some(text)
+    }),
     ("DOORWARD_MACHINE_SECRET_KEY", |to, text| {
         to.issuer().machine_secret_key = Some(secret(&text))
     }),
@@ -153,6 +174,12 @@ const VARIABLES: &[(&str, Apply)] = &[
         to.parsed(text, |to, value| {
             to.config.revocation_max_entries = Some(value)
         })
+    }),
+    ("DOORWARD_USERINFO_TTL", |to, text| {
+        to.parsed(text, |to, value| to.config.userinfo_ttl = Some(value))
+    }),
+    ("DOORWARD_CLIENT_ADDRESS_HEADER", |to, text| {
+        to.config.client_address_header = Some(text)
     }),
     ("DOORWARD_DISCOVER", |to, text| {
         to.parsed(text, |to, value| to.issuer().discover = Some(value))

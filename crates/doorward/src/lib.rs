@@ -19,6 +19,7 @@ mod backchannel;
 mod budget;
 mod clock;
 mod config;
+mod crowd;
 mod environment;
 mod fetch;
 mod flight;
@@ -28,8 +29,10 @@ mod observe;
 mod preset;
 mod remote;
 mod revocation;
+mod signing;
 mod status;
 mod tenants;
+mod userinfo;
 mod webhook;
 
 #[cfg(feature = "axum")]
@@ -67,6 +70,7 @@ pub use backchannel::{LogoutReply, MAX_LOGOUT_BYTES};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
     ANY_AUDIENCE, Config, ConfigError, IssuerConfig, OneOrMany, OpaqueConfig, SecretText,
+    SecretTexts,
 };
 pub use doorward_core as core;
 pub use doorward_core::{
@@ -81,4 +85,5 @@ pub use memory::KeyStatus;
 pub use preset::{Alternative, Hole, Preset};
 pub use revocation::{OnOutage, RevocationError, RevocationStatus, StoreStatus};
 pub use status::{CacheStatus, EndpointStatus, IssuerStatus, METRICS, Sample, Status};
+pub use userinfo::{Userinfo, UserinfoAttempt};
 pub use webhook::{webhooks, webhooks_from_env, webhooks_from_variables};

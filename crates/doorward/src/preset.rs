@@ -367,6 +367,8 @@ impl IssuerConfig {
         fill!(client_id_claim audience_claim required_values machine_values machine_without);
         fill!(machine_secret_key opaque);
         fill!(introspection_url introspection_client_id introspection_client_secret introspection_auth);
+        fill!(introspection_client_key introspection_client_key_file introspection_client_key_id);
+        fill!(introspection_client_algorithm introspection_assertion_audience introspection_response userinfo_url);
         fill!(domain url region user_pool_id tenant_id project_id realm client_id authorization_server);
     }
 

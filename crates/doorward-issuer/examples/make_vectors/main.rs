@@ -5,6 +5,7 @@
 
 #![expect(clippy::print_stdout, reason = "a program")]
 
+mod answers;
 mod clerk;
 mod forge;
 mod maker;
@@ -43,6 +44,7 @@ fn main() -> std::io::Result<()> {
         requests::headers(&maker),
         requests::cookies(&maker),
         requests::policies(&maker),
+        answers::signed(&maker),
     ];
     let mut total = 0;
     for group in groups {

@@ -275,6 +275,8 @@ pub(crate) struct Case {
     #[serde(skip_serializing_if = "Option::is_none")]
     keys: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     now: Option<f64>,
     expect: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -295,6 +297,12 @@ impl Case {
 
     pub(crate) fn keys(&mut self, keys: Value) -> &mut Self {
         self.keys = Some(keys);
+        self
+    }
+
+    /// What the issuer says of the opaque token.
+    pub(crate) fn answer(&mut self, answer: Value) -> &mut Self {
+        self.answer = Some(answer);
         self
     }
 
@@ -405,6 +413,7 @@ impl Group {
             head: None,
             policy: None,
             keys: None,
+            answer: None,
             now: None,
             expect: expect.to_owned(),
             identity: None,

@@ -5,10 +5,15 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
+#[cfg(feature = "axum")]
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+#[cfg(feature = "axum")]
+use ::axum::extract::ConnectInfo;
 use doorward_core::{Identity, Policy, Rejection, RequestHead};
 use http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
@@ -27,6 +32,37 @@ impl RequestHead for Head<'_> {
         self.0.get_all(name).into_iter().map(HeaderValue::as_bytes)
     }
 }
+
+/// Lends a request's header fields, and the address it came from.
+struct Lent<'r> {
+    headers: &'r HeaderMap,
+    extensions: &'r Extensions,
+}
+
+impl RequestHead for Lent<'_> {
+    fn field<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers
+            .get_all(name)
+            .into_iter()
+            .map(HeaderValue::as_bytes)
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        let own = self.extensions.get::<Peer>().map(|peer| peer.0);
+        #[cfg(feature = "axum")]
+        let own = own.or_else(|| {
+            let info = self.extensions.get::<ConnectInfo<SocketAddr>>()?;
+            Some(info.0.ip())
+        });
+        own
+    }
+}
+
+/// The address a request came from, for the layer to find in the request's extensions where the server puts it nowhere. With
+/// axum, `into_make_service_with_connect_info::<SocketAddr>()` does as well. Only how many opaque tokens that are not known
+/// one address may try depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
 
 /// What the layer found out about a request, in its extensions; see [`identity`].
 #[derive(Clone, Debug)]
@@ -150,7 +186,10 @@ where
                 identity: Some(identity),
                 auth,
             }) if auth.same_as(&self.layer.auth) => Ok(identity.clone()),
-            _ => match self.layer.auth.try_authenticate(&Head(request.headers())) {
+            _ => match self.layer.auth.try_authenticate(&Lent {
+                headers: request.headers(),
+                extensions: request.extensions(),
+            }) {
                 Attempt::Verified(identity) => Ok(identity),
                 Attempt::Rejected(rejection) => Err(rejection),
                 Attempt::Pending(_) => return self.call_later(request),
@@ -186,8 +225,22 @@ impl<S> Auth<S> {
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let layer = self.layer.clone();
         let future = async move {
+            // The body need not be one that threads share, so nothing may be borrowed from the request meanwhile.
             let headers = request.headers().clone();
-            let verdict = layer.auth.authenticate(&Head(&headers)).await;
+            let peer = Lent {
+                headers: &headers,
+                extensions: request.extensions(),
+            }
+            .peer();
+            let mut extensions = Extensions::new();
+            if let Some(address) = peer {
+                extensions.insert(Peer(address));
+            }
+            let head = Lent {
+                headers: &headers,
+                extensions: &extensions,
+            };
+            let verdict = layer.auth.authenticate(&head).await;
             match layer.admit(verdict) {
                 Ok(admission) => {
                     request.extensions_mut().insert(admission);
