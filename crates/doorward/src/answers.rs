@@ -191,8 +191,16 @@ impl Answers {
             }
             state.flights.remove(&digest);
         }
-        // A token that was good a moment ago is no stranger.
         let known = self.known.get(&digest);
+        // Another request may have been here between the look and the question.
+        if let Some(entry) = &known
+            && elapsed < entry.until.min(entry.refresh_at)
+        {
+            let ticket = Ticket::new();
+            ticket.land();
+            return Some(ticket);
+        }
+        // A token that was good a moment ago is no stranger.
         let stranger = known.is_none_or(|entry| !matches!(entry.known, Known::Yes(_)));
         if state.is_full_for(source.filter(|_| stranger)) {
             self.sweep(&mut state, now, elapsed);
