@@ -48,6 +48,18 @@ class Authenticator(_Engine):
             await _settled(found)
         raise _undecided()
 
+    async def userinfo_async(self, identity: Identity, token: str | bytes) -> dict[str, Any]:
+        """Like `userinfo`, for an event loop: what the issuer tells besides about a caller.
+
+        Raises `Rejection` where it tells nothing or cannot be asked; the caller stays verified.
+        """
+        for _ in range(_ROUNDS):
+            found = self.userinfo_nowait(identity, token)
+            if not isinstance(found, Pending):
+                return found
+            await _settled(found)
+        raise _undecided()
+
     async def revoke_async(self, **what: Unpack[Revoked]) -> None:
         """Like `revoke`, for an event loop: waits in a thread until the shared store has it."""
         from asyncio import to_thread
@@ -125,6 +137,6 @@ def _undecided() -> Rejection:
     )
 
 
-#: Tries before giving up. One lookup takes one round, and a token can need discovery, keys and
-#: what was revoked.
+#: Tries before giving up. One lookup takes one round, and a token can need an answer, keys, a key
+#: that was published since, and what was revoked.
 _ROUNDS = 5

@@ -157,7 +157,7 @@ class Policy:
 
 @final
 class Pending:
-    """A verdict that waits for a fact (a key set) which is being fetched on a helper thread."""
+    """A verdict that waits for a fact (a key set, an issuer's answer) which is being fetched on a helper thread."""
 
     @property
     def fetch_id(self) -> int:
@@ -188,6 +188,11 @@ class Authenticator:
         revocation_store: str | None = None,
         revocation_on_outage: Literal["accept", "refuse"] | None = None,
         revocation_retention: float | None = None,
+        answer_ttl: float | None = None,
+        answer_negative_ttl: float | None = None,
+        answer_stale_if_error: float | None = None,
+        userinfo_ttl: float | None = None,
+        client_address_header: str | None = None,
     ) -> Self: ...
     @classmethod
     def clerk(
@@ -214,6 +219,11 @@ class Authenticator:
         revocation_store: str | None = None,
         revocation_on_outage: Literal["accept", "refuse"] | None = None,
         revocation_retention: float | None = None,
+        answer_ttl: float | None = None,
+        answer_negative_ttl: float | None = None,
+        answer_stale_if_error: float | None = None,
+        userinfo_ttl: float | None = None,
+        client_address_header: str | None = None,
     ) -> Self: ...
     @classmethod
     def from_env(
@@ -237,6 +247,16 @@ class Authenticator:
     def verify_nowait(self, token: str | bytes) -> Identity | Pending: ...
     def authenticate_blocking(self, head: Any) -> Identity: ...
     def verify(self, token: str | bytes) -> Identity: ...
+    def userinfo_nowait(
+        self, identity: Identity, token: str | bytes
+    ) -> dict[str, Any] | Pending:
+        """One try without waiting: the claims, or a `Pending` to wait for before the next try. Raises `Rejection`."""
+    def userinfo(self, identity: Identity, token: str | bytes) -> dict[str, Any]:
+        """What the issuer tells besides about a verified caller (OpenID Connect Core §5.3), by the token that verified
+        them: asked once at `userinfo_url`, remembered for `userinfo_ttl` seconds. Its `sub` is the caller's. Blocks.
+
+        Raises `Rejection` where the issuer tells nothing or cannot be asked; the caller stays verified.
+        """
     def token(self, head: Any) -> str:
         """The bearer token the request presents, unverified. For compatibility layers; never log it."""
 

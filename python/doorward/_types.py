@@ -126,7 +126,19 @@ class IssuerSettings(TypedDict, total=False):
     introspection_url: str
     introspection_client_id: str
     introspection_client_secret: str
-    introspection_auth: Literal["client_secret_basic", "client_secret_post", "none"]
+    introspection_auth: Literal[
+        "client_secret_basic", "client_secret_post", "private_key_jwt", "none"
+    ]
+    #: PEM, JWK or JWK set; of several keys the first signs.
+    introspection_client_key: str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
+    introspection_client_key_file: str
+    introspection_client_key_id: str
+    introspection_client_algorithm: Literal["RS256", "PS256", "ES256", "EdDSA"]
+    #: Default: `issuer`.
+    introspection_assertion_audience: str
+    #: `jwt`: signed answers (RFC 9701).
+    introspection_response: Literal["json", "jwt"]
+    userinfo_url: str
     opaque: Mapping[str, Mapping[str, Any]]
     api_url: str
     domain: str

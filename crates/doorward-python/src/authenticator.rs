@@ -8,20 +8,20 @@ use std::time::{Duration, SystemTime};
 use doorward::core::Place;
 use doorward::{
     Attempt, Authenticator as Engine, Clock, Config, IssuerConfig, OneOrMany, SecretText, Ticket,
-    Timestamp,
+    Timestamp, UserinfoAttempt,
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString, PyTuple, PyType};
 
 use crate::asgi;
-use crate::head::{Head, token_text};
+use crate::head::{Credentials, Head, token_text};
 use crate::identity::Identity;
 use crate::issuer::{Issuer, audience, one_or_many, secret_text, set_keys};
 use crate::policy::{Policy, kinds};
 use crate::refusal::{config_error, raise};
 use crate::revocation::{self, Given, Logout, Reply, Sample};
-use crate::value::json_of;
+use crate::value::{from_json, json_of};
 
 /// A verifier with a memory, a fetcher and a clock.
 #[pyclass(frozen, subclass, module = "doorward", name = "Authenticator")]
@@ -38,7 +38,8 @@ impl Authenticator {
     #[new]
     #[pyo3(signature = (issuers, *, accepts=None, allow_pending=false, leeway=5.0, clock=None, cookies=None,
         cache_bytes=16_777_216, explain=false, problem_details=false, revocation_store=None, revocation_on_outage=None,
-        revocation_retention=None))]
+        revocation_retention=None, answer_ttl=None,
+        answer_negative_ttl=None, answer_stale_if_error=None, userinfo_ttl=None, client_address_header=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are Python's keyword arguments"
@@ -57,6 +58,11 @@ impl Authenticator {
         revocation_store: Option<String>,
         revocation_on_outage: Option<String>,
         revocation_retention: Option<f64>,
+        answer_ttl: Option<f64>,
+        answer_negative_ttl: Option<f64>,
+        answer_stale_if_error: Option<f64>,
+        userinfo_ttl: Option<f64>,
+        client_address_header: Option<String>,
     ) -> PyResult<Self> {
         if let Ok(built) = issuers.cast::<Built>() {
             return Ok(Self {
@@ -85,6 +91,11 @@ impl Authenticator {
             revocation_store,
             revocation_on_outage,
             revocation_retention,
+            answer_ttl,
+            answer_negative_ttl,
+            answer_stale_if_error,
+            userinfo_ttl,
+            client_address_header,
         };
         Ok(Self {
             engine: settings.build(py, config, clock)?,
@@ -95,7 +106,8 @@ impl Authenticator {
     #[pyo3(signature = (*, publishable_key=None, issuer=None, jwt_key=None, secret_key=None, machine_secret_key=None,
         authorized_parties=None, audience=None, accepts=None, allow_pending=false, azp=None, leeway=5.0, clock=None, api_url=None,
         jwks_url=None, cookies=None, cache_bytes=16_777_216, explain=false, problem_details=false, revocation_store=None,
-        revocation_on_outage=None, revocation_retention=None))]
+        revocation_on_outage=None, revocation_retention=None, answer_ttl=None,
+        answer_negative_ttl=None, answer_stale_if_error=None, userinfo_ttl=None, client_address_header=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are Python's keyword arguments"
@@ -123,6 +135,11 @@ impl Authenticator {
         revocation_store: Option<String>,
         revocation_on_outage: Option<String>,
         revocation_retention: Option<f64>,
+        answer_ttl: Option<f64>,
+        answer_negative_ttl: Option<f64>,
+        answer_stale_if_error: Option<f64>,
+        userinfo_ttl: Option<f64>,
+        client_address_header: Option<String>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let mut config = IssuerConfig::preset("clerk");
         config.publishable_key = publishable_key;
@@ -156,6 +173,11 @@ impl Authenticator {
             revocation_store,
             revocation_on_outage,
             revocation_retention,
+            answer_ttl,
+            answer_negative_ttl,
+            answer_stale_if_error,
+            userinfo_ttl,
+            client_address_header,
         };
         let engine = settings.build(class.py(), Config::new([config]), clock)?;
         class.call1((Built(engine),))
@@ -193,7 +215,7 @@ impl Authenticator {
     }
 
     fn authenticate_nowait<'py>(&self, head: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.outcome(head.py(), self.engine.try_authenticate(&Head::of(head)?))
+        self.outcome(head.py(), self.engine.try_authenticate(&self.head(head)?))
     }
 
     /// One try, and where it succeeds, the scope an ASGI application behind the door gets.
@@ -202,11 +224,8 @@ impl Authenticator {
         scope: &Bound<'py, PyDict>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        match slf
-            .get()
-            .engine
-            .try_authenticate(&Head::of(scope.as_any())?)
-        {
+        let own = slf.get();
+        match own.engine.try_authenticate(&own.head(scope.as_any())?) {
             Attempt::Verified(identity) => asgi::admitted(slf.as_any(), scope, identity.into()),
             Attempt::Rejected(rejection) => Err(raise(py, &rejection)),
             Attempt::Pending(ticket) => Ok(Bound::new(py, Pending { ticket })?.into_any()),
@@ -218,13 +237,46 @@ impl Authenticator {
     }
 
     fn authenticate_blocking(&self, head: &Bound<'_, PyAny>) -> PyResult<Identity> {
-        let borrowed = Head::of(head)?;
+        let borrowed = self.head(head)?;
         self.blocking(head.py(), || self.engine.try_authenticate(&borrowed))
     }
 
     fn verify(&self, token: &Bound<'_, PyAny>) -> PyResult<Identity> {
         let text = token_text(token)?;
         self.blocking(token.py(), || self.engine.try_verify(&text))
+    }
+
+    fn userinfo_nowait<'py>(
+        &self,
+        identity: &Identity,
+        token: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = token.py();
+        match self
+            .engine
+            .try_userinfo(&identity.engine, &token_text(token)?)
+        {
+            UserinfoAttempt::Told(told) => from_json(py, told.json()),
+            UserinfoAttempt::Refused(rejection) => Err(raise(py, &rejection)),
+            UserinfoAttempt::Pending(ticket) => Ok(Bound::new(py, Pending { ticket })?.into_any()),
+        }
+    }
+
+    /// Asks on the caller's thread, without the GIL while it waits.
+    fn userinfo<'py>(
+        &self,
+        identity: &Identity,
+        token: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (py, text) = (token.py(), token_text(token)?);
+        for _ in 0..ROUNDS {
+            match self.engine.try_userinfo(&identity.engine, &text) {
+                UserinfoAttempt::Told(told) => return from_json(py, told.json()),
+                UserinfoAttempt::Refused(rejection) => return Err(raise(py, &rejection)),
+                UserinfoAttempt::Pending(ticket) => wait(py, &ticket)?,
+            }
+        }
+        Err(self.gave_up(py))
     }
 
     /// Raises `Rejection` unless the identity satisfies the policy, in the way this authenticator's refusals speak.
@@ -250,7 +302,7 @@ impl Authenticator {
     /// The bearer token a request presents, unverified.
     fn token<'py>(&self, head: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
         let py = head.py();
-        let head = Head::of(head)?;
+        let head = self.head(head)?;
         let credential = self
             .engine
             .credential(&head)
@@ -260,7 +312,7 @@ impl Authenticator {
 
     /// Where the request's credential stands.
     fn place(&self, head: &Bound<'_, PyAny>) -> PyResult<Option<&'static str>> {
-        let place = self.engine.place(&Head::of(head)?);
+        let place = self.engine.place(&self.head(head)?);
         Ok(place.map(|place| match place {
             Place::Cookie => "cookie",
             _ => "header",
@@ -367,8 +419,19 @@ impl Authenticator {
                 Attempt::Pending(ticket) => wait(py, &ticket)?,
             }
         }
+        Err(self.gave_up(py))
+    }
+
+    fn gave_up(&self, py: Python<'_>) -> PyErr {
         let gave_up = doorward::Rejection::new(doorward::Reason::KeysUnavailable);
-        Err(raise(py, &self.engine.refuse(gave_up)))
+        raise(py, &self.engine.refuse(gave_up))
+    }
+
+    fn head<'py>(&'py self, head: &Bound<'py, PyAny>) -> PyResult<Head<'py>> {
+        Head::with(
+            Credentials::with_address(self.engine.client_address_header()),
+            head,
+        )
     }
 }
 
@@ -416,6 +479,11 @@ struct Settings<'a, 'py> {
     revocation_store: Option<String>,
     revocation_on_outage: Option<String>,
     revocation_retention: Option<f64>,
+    answer_ttl: Option<f64>,
+    answer_negative_ttl: Option<f64>,
+    answer_stale_if_error: Option<f64>,
+    userinfo_ttl: Option<f64>,
+    client_address_header: Option<String>,
 }
 
 impl Settings<'_, '_> {
@@ -440,6 +508,11 @@ impl Settings<'_, '_> {
         config.revocation_store = self.revocation_store.map(SecretText::from);
         config.revocation_on_outage = self.revocation_on_outage;
         config.revocation_retention = self.revocation_retention;
+        config.answer_ttl = self.answer_ttl;
+        config.answer_negative_ttl = self.answer_negative_ttl;
+        config.answer_stale_if_error = self.answer_stale_if_error;
+        config.userinfo_ttl = self.userinfo_ttl;
+        config.client_address_header = self.client_address_header;
         build(py, &config, clock)
     }
 }

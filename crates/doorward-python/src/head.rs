@@ -1,6 +1,7 @@
 //! Request heads of every shape Python has: ASGI scope, WSGI environ, mapping, list of pairs, or a request object.
 
 use std::marker::PhantomData;
+use std::net::IpAddr;
 
 use doorward::RequestHead;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -27,6 +28,14 @@ pub(crate) trait Fields<'py>: Default {
 
     /// PEP 3333: header fields are `HTTP_…` variables, several of one name joined by commas.
     fn read_environ(&mut self, environ: &Bound<'py, PyDict>) -> PyResult<()>;
+
+    /// Takes note of the scope or environ, which knows the other end of the connection.
+    fn note_server(&mut self, _server: &Bound<'py, PyDict>) {}
+
+    /// The address at the other end.
+    fn peer(&self) -> Option<IpAddr> {
+        None
+    }
 }
 
 /// Where credentials stand, borrowed from Python where they are bytes.
@@ -34,6 +43,21 @@ pub(crate) trait Fields<'py>: Default {
 pub(crate) struct Credentials<'py> {
     authorization: Vec<Text<'py>>,
     cookie: Vec<Text<'py>>,
+    /// The field in which the operator's own proxy says who asks, if there is one.
+    address_name: Option<&'py str>,
+    address: Vec<Text<'py>>,
+    /// The scope or environ. Looked at only if somebody asks.
+    server: Option<Bound<'py, PyDict>>,
+}
+
+impl<'py> Credentials<'py> {
+    /// `address_name` is the header field in which the operator's own proxy says who asks.
+    pub(crate) fn with_address(address_name: Option<&'py str>) -> Self {
+        Self {
+            address_name,
+            ..Self::default()
+        }
+    }
 }
 
 impl<'py> Fields<'py> for Credentials<'py> {
@@ -41,7 +65,10 @@ impl<'py> Fields<'py> for Credentials<'py> {
         match name.len() {
             13 if name.eq_ignore_ascii_case(b"authorization") => Some(&mut self.authorization),
             6 if name.eq_ignore_ascii_case(b"cookie") => Some(&mut self.cookie),
-            _ => None,
+            _ => self
+                .address_name
+                .filter(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+                .map(|_| &mut self.address),
         }
     }
 
@@ -49,6 +76,7 @@ impl<'py> Fields<'py> for Credentials<'py> {
         match name {
             "authorization" => &self.authorization,
             "cookie" => &self.cookie,
+            name if self.address_name == Some(name) => &self.address,
             _ => &[],
         }
     }
@@ -63,7 +91,28 @@ impl<'py> Fields<'py> for Credentials<'py> {
                 values.push(text(&value)?);
             }
         }
+        if let Some(name) = self.address_name {
+            let name = format!("HTTP_{}", name.to_ascii_uppercase().replace('-', "_"));
+            if let Some(value) = environ.get_item(name)? {
+                self.address.push(text(&value)?);
+            }
+        }
         Ok(())
+    }
+
+    fn note_server(&mut self, server: &Bound<'py, PyDict>) {
+        self.server = Some(server.clone());
+    }
+
+    fn peer(&self) -> Option<IpAddr> {
+        let server = self.server.as_ref()?;
+        let py = server.py();
+        // ASGI: `client` is a pair of host and port, or None. PEP 3333 has the variable of RFC 3875 §4.1.8.
+        let host = match server.get_item(intern!(py, "client")).ok()? {
+            Some(client) if !client.is_none() => client.get_item(0).ok()?,
+            _ => server.get_item(intern!(py, "REMOTE_ADDR")).ok()??,
+        };
+        host.cast::<PyString>().ok()?.to_str().ok()?.parse().ok()
     }
 }
 
@@ -85,13 +134,22 @@ impl<'py, F: Fields<'py>> RequestHead for HeadOf<'py, F> {
     fn field<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.fields.values(name).iter().map(Text::bytes)
     }
+
+    fn peer(&self) -> Option<IpAddr> {
+        self.fields.peer()
+    }
 }
 
 impl<'py, F: Fields<'py>> HeadOf<'py, F> {
     /// Borrows the head of whatever was handed over.
     pub(crate) fn of(object: &Bound<'py, PyAny>) -> PyResult<Self> {
+        Self::with(F::default(), object)
+    }
+
+    /// As [`HeadOf::of`], with fields that know more.
+    pub(crate) fn with(fields: F, object: &Bound<'py, PyAny>) -> PyResult<Self> {
         let mut head = Self {
-            fields: F::default(),
+            fields,
             of: PhantomData,
         };
         if let Ok(dict) = object.cast::<PyDict>() {
@@ -109,6 +167,7 @@ impl<'py, F: Fields<'py>> HeadOf<'py, F> {
         if let Some(headers) = dict.get_item(intern!(py, "headers"))? {
             // An ASGI scope has a list of pairs of bytes here. Asked first: asking for a mapping is slow.
             if let Ok(list) = headers.cast::<PyList>() {
+                self.fields.note_server(dict);
                 return list.iter().try_for_each(|pair| self.read_pair(&pair));
             }
             if let Ok(mapping) = headers.cast::<PyMapping>() {
@@ -122,6 +181,7 @@ impl<'py, F: Fields<'py>> HeadOf<'py, F> {
         if dict.contains(intern!(py, "REQUEST_METHOD"))?
             || dict.contains(intern!(py, "wsgi.version"))?
         {
+            self.fields.note_server(dict);
             return self.fields.read_environ(dict);
         }
         dict.iter()

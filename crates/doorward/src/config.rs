@@ -301,14 +301,29 @@ impl From<String> for SecretText {
     }
 }
 
-/// A secret, or a list of secrets, in a configuration file.
+/// A private key as text or as a JWK, or a list of those, in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "OneOrMany")]
+#[serde(from = "Spelled")]
 pub struct SecretTexts(pub Vec<Secret>);
 
-impl From<OneOrMany> for SecretTexts {
-    fn from(texts: OneOrMany) -> Self {
-        Self(texts.items().into_iter().map(Secret::from).collect())
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Spelled {
+    Text(String),
+    Jwk(serde_json::Map<String, serde_json::Value>),
+    Many(Vec<Self>),
+}
+
+impl From<Spelled> for SecretTexts {
+    fn from(spelled: Spelled) -> Self {
+        Self(match spelled {
+            Spelled::Text(text) => vec![Secret::new(text)],
+            Spelled::Jwk(jwk) => vec![Secret::new(serde_json::Value::from(jwk).to_string())],
+            Spelled::Many(several) => several
+                .into_iter()
+                .flat_map(|spelled| Self::from(spelled).0)
+                .collect(),
+        })
     }
 }
 
