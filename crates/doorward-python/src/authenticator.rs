@@ -399,7 +399,7 @@ impl Authenticator {
 }
 
 /// How often a blocking call may wait for a fetch.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 5;
 
 impl Authenticator {
     fn outcome<'py>(&self, py: Python<'py>, attempt: Attempt) -> PyResult<Bound<'py, PyAny>> {

@@ -57,7 +57,7 @@ pub enum Attempt {
 
 /// How often one request may wait. Four are needed at most: for an issuer's answer, for the first key set, for a key that
 /// was published since, and for what was revoked.
-const MAX_ROUNDS: usize = 4;
+const MAX_ROUNDS: usize = 5;
 
 impl Authenticator {
     /// Builds an authenticator. Nothing is fetched, started or opened before a request needs it.

@@ -1071,7 +1071,7 @@ impl IssuerConfig {
         }
     }
 
-    /// `docs/decisions/0009-client-assertions.md`: one audience, and the issuer's own name.
+    /// `docs/decisions/0010-client-assertions.md`: one audience, and the issuer's own name.
     fn assertion_audience(&self, url: &str) -> String {
         let name = self.issuer.as_ref().filter(|name| !name.contains(TENANT));
         let audience = self.introspection_assertion_audience.as_ref();
