@@ -379,7 +379,9 @@ mod tests {
         let json = serde_json::to_value(&status).unwrap();
         assert_eq!(json["issuers"][0]["keys"]["state"], "not fetched yet");
         assert_eq!(json["revocation"]["on_outage"], "accept");
-        assert_eq!(json["tokens"]["max_bytes"], 16 * 1024 * 1024);
+        // Tokens and answers share what the operator gives.
+        assert_eq!(json["tokens"]["max_bytes"], 8 * 1024 * 1024);
+        assert_eq!(json["answers"]["max_bytes"], 8 * 1024 * 1024);
     }
 
     #[test]
