@@ -1,8 +1,10 @@
 //! Arrivals: messages that come at the same time share one commit, for a commit waits for the disk.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use doorward_core::Timestamp;
+use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::database::{Database, Sql, SyncError, Transaction};
@@ -37,9 +39,18 @@ struct Arrival {
 
 impl Arrivals {
     pub(crate) fn new(database: &Database, schema: &Schema) -> Self {
+        let rows = database.dialect().rows(&[
+            ("id", "text"),
+            ("type", "text"),
+            ("payload", "text"),
+            ("received_at", "bigint"),
+        ]);
         let insert = schema.fill(
-            "INSERT INTO {p}doorward_inbox (id, type, payload, state, received_at, due_at, claims, failures)
-             VALUES ($1, $2, $3, 'waiting', $4, $4, 0, 0) ON CONFLICT (id) DO NOTHING",
+            &format!(
+                "INSERT INTO {{p}}doorward_inbox (id, type, payload, state, received_at, due_at, claims, failures)
+                 SELECT id, type, payload, 'waiting', received_at, received_at, 0, 0 FROM {rows}
+                 ON CONFLICT (id) DO NOTHING RETURNING id"
+            ),
             database.dialect(),
         );
         Self {
@@ -84,7 +95,8 @@ impl Arrivals {
         message: &Message,
         now: Timestamp,
     ) -> Result<bool, SyncError> {
-        insert(tx, &self.shared.insert, message, now).await
+        let news = insert(tx, &self.shared.insert, &[(message, now)]).await?;
+        Ok(news == [true])
     }
 }
 
@@ -128,21 +140,24 @@ impl Shared {
             queue.writing = false;
             return None;
         }
-        let count = queue.waiting.len().min(MAX_BATCH);
+        let mut bytes = 0;
+        let fits = |arrival: &&Arrival| {
+            bytes += arrival.message.payload().len();
+            bytes <= MAX_BATCH_BYTES
+        };
+        let waiting = queue.waiting.iter().take(MAX_BATCH);
+        let count = waiting.take_while(fits).count().max(1);
         Some(queue.waiting.drain(..count).collect())
     }
 
     /// Whether each was new.
     async fn write(&self, batch: &[Arrival]) -> Result<Vec<bool>, SyncError> {
-        let mut order: Vec<usize> = (0..batch.len()).collect();
-        // Two nodes that are sent the same messages must insert them in the same order, or they wait for each other.
-        order.sort_by(|a, b| batch[*a].message.id().cmp(batch[*b].message.id()));
-        let mut news = vec![false; batch.len()];
+        let messages: Vec<_> = batch
+            .iter()
+            .map(|arrival| (&arrival.message, arrival.now))
+            .collect();
         let mut tx = self.database.begin().await?;
-        for place in order {
-            let Arrival { message, now, .. } = &batch[place];
-            news[place] = insert(&mut tx, &self.insert, message, *now).await?;
-        }
+        let news = insert(&mut tx, &self.insert, &messages).await?;
         tx.commit().await?;
         Ok(news)
     }
@@ -165,23 +180,35 @@ impl Drop for Writing<'_> {
     }
 }
 
+/// Writes messages, and says which were new.
 async fn insert(
     tx: &mut Transaction,
     sql: &Sql,
-    message: &Message,
-    now: Timestamp,
-) -> Result<bool, SyncError> {
-    let values = [
-        message.id().into(),
-        message.kind().into(),
-        message.payload().into(),
-        now.as_millis().into(),
-    ];
-    Ok(tx.execute(sql, &values).await? == 1)
+    messages: &[(&Message, Timestamp)],
+) -> Result<Vec<bool>, SyncError> {
+    let mut sorted: Vec<_> = messages.iter().collect();
+    // Two nodes that are sent the same messages must insert them in the same order, or they wait for each other.
+    sorted.sort_by(|a, b| a.0.id().cmp(b.0.id()));
+    let rows = sorted.into_iter().map(|(message, now)| {
+        json!({
+            "id": message.id(), "type": message.kind(), "payload": message.payload(),
+            "received_at": now.as_millis(),
+        })
+    });
+    let rows: Vec<_> = rows.collect();
+    let inserted = tx.rows(sql, &[rows.into()]).await?;
+    let ids = inserted.iter().map(|row| row.text(0));
+    let mut ids = ids.collect::<Result<HashSet<_>, _>>()?;
+    // Of two deliveries in one batch, the first is the new one.
+    Ok(messages
+        .iter()
+        .map(|(message, _)| ids.remove(message.id()))
+        .collect())
 }
 
 /// Messages in one commit.
-const MAX_BATCH: usize = 128;
+const MAX_BATCH: usize = 256;
+const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// Messages that wait for a commit. Beyond that the sender is told to come again.
 const MAX_WAITING: usize = 2048;

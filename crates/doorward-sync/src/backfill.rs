@@ -206,7 +206,7 @@ impl Backfill {
                 progress.seen += u64::from(count);
             }
             progress.finished = !full;
-            self.write(resource, &mut changes, place.as_deref(), &progress, clock())
+            self.write(resource, &changes, place.as_deref(), &progress, clock())
                 .await?;
             if progress.finished {
                 report(&progress);
@@ -338,7 +338,7 @@ impl Backfill {
     async fn write(
         &self,
         resource: Resource,
-        changes: &mut [Change],
+        changes: &[Change],
         place: Option<&str>,
         progress: &Progress,
         now: Timestamp,
@@ -361,14 +361,14 @@ impl Backfill {
     async fn try_write(
         &self,
         resource: Resource,
-        changes: &mut [Change],
+        changes: &[Change],
         place: Option<&str>,
         progress: &Progress,
         now: Timestamp,
     ) -> Result<(), SyncError> {
         let mut tx: Transaction = self.database.begin().await?;
         self.tables
-            .write(&mut tx, &self.schema, changes, now)
+            .write(&mut tx, &self.schema, changes.to_vec(), now)
             .await?;
         let note = self.schema.sql(
             "UPDATE {p}doorward_backfill SET place = $1, seen = $2, total = $3, finished_at = $4 WHERE resource = $5",

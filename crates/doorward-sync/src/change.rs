@@ -11,7 +11,7 @@ use crate::message::{MAX_ID_BYTES, Message};
 use crate::tables::Resource;
 
 /// One object as the provider described it, or that it is gone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Change {
     pub(crate) resource: Resource,
     pub(crate) provider_id: String,
@@ -22,7 +22,7 @@ pub(crate) struct Change {
     pub(crate) event_at: i64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Object {
     /// When the provider changed it: what orders the descriptions.
     pub(crate) updated_at: i64,
@@ -60,6 +60,27 @@ impl Change {
             change.object = None;
         }
         Ok(Some(change))
+    }
+
+    /// Both of these about one object: the newer description, the earlier deletion.
+    pub(crate) fn merged_with(self, other: Self) -> Self {
+        let deleted_at = match (self.deleted_at, other.deleted_at) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        };
+        let version = |change: &Self| {
+            let object = change.object.as_ref();
+            object.map(|object| (object.updated_at, change.event_at))
+        };
+        let newer = if version(&other) > version(&self) {
+            other
+        } else {
+            self
+        };
+        Self {
+            deleted_at,
+            ..newer
+        }
     }
 
     /// An object as the Backend API lists it or an event carries it.

@@ -21,7 +21,6 @@ macro_rules! bound {
                 Value::Text(text) => query.bind(text.map(str::to_owned)),
                 Value::Owned(text) => query.bind(text.clone()),
                 Value::Int(number) => query.bind(*number),
-                Value::Bool(truth) => query.bind(*truth),
             };
         }
         query
@@ -133,6 +132,18 @@ impl Database {
             // A deferred transaction that turns to writing late fails at once if another one wrote meanwhile.
             Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Begins a transaction that may be lost in a power cut, as a whole, with those after it: what it does can be done
+    /// again. PostgreSQL need not wait for the disk then. SQLite decides that for a connection, so it waits.
+    pub(crate) async fn begin_repeatable(&self) -> Result<Transaction, SyncError> {
+        Ok(match self {
+            Self::Sqlite(_) => self.begin().await?,
+            Self::Postgres(pool) => {
+                let begin = "BEGIN; SET LOCAL synchronous_commit = off";
+                Transaction::Postgres(pool.begin_with(begin).await?)
+            }
         })
     }
 
@@ -283,6 +294,25 @@ impl Dialect {
         }
     }
 
+    /// A table `r` out of `$1`, a JSON list of objects: one statement, and one round trip, for any number of rows.
+    pub(crate) fn rows(self, columns: &[(&str, &str)]) -> String {
+        let each = |one: &dyn Fn(&str, &str) -> String| {
+            let all: Vec<String> = columns.iter().map(|(name, kind)| one(name, kind)).collect();
+            all.join(", ")
+        };
+        match self {
+            // The WHERE tells SQLite's parser that no join's ON follows.
+            Self::Sqlite => {
+                let columns = each(&|name, _| format!("value ->> '$.{name}' AS {name}"));
+                format!("(SELECT {columns} FROM json_each($1)) AS r WHERE TRUE")
+            }
+            Self::Postgres => {
+                let columns = each(&|name, kind| format!("{name} {kind}"));
+                format!("json_to_recordset(CAST($1 AS json)) AS r({columns}) WHERE TRUE")
+            }
+        }
+    }
+
     /// Takes the rows that nobody else is taking at this moment. SQLite has one writer, so there is nobody.
     pub(crate) const fn skip_locked(self) -> &'static str {
         match self {
@@ -298,12 +328,18 @@ pub(crate) enum Value<'a> {
     Text(Option<&'a str>),
     Owned(Option<String>),
     Int(Option<i64>),
-    Bool(Option<bool>),
 }
 
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(Some(text))
+    }
+}
+
+/// Rows for [`Dialect::rows`].
+impl From<Vec<serde_json::Value>> for Value<'_> {
+    fn from(rows: Vec<serde_json::Value>) -> Self {
+        Self::Owned(Some(serde_json::Value::Array(rows).to_string()))
     }
 }
 

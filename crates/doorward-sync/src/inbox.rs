@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use doorward_core::Timestamp;
+use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::RETRY_HORIZON;
@@ -244,7 +245,7 @@ impl Inbox {
     /// # Errors
     /// The store failed.
     pub async fn claim(&self, most: u32, now: Timestamp) -> Result<Vec<Claim>, SyncError> {
-        let mut tx = self.inner.database.begin().await?;
+        let mut tx = self.inner.database.begin_repeatable().await?;
         let values = [
             now.plus(self.inner.settings.lease).as_millis().into(),
             now.as_millis().into(),
@@ -296,13 +297,21 @@ impl Inbox {
         claim: &Claim,
         now: Timestamp,
     ) -> Result<bool, SyncError> {
-        let values = [
-            now.as_millis().into(),
-            claim.message.id().into(),
-            claim.token.as_str().into(),
-        ];
-        let touched = tx.execute(&self.inner.statements.complete, &values).await?;
-        Ok(touched == 1)
+        Ok(self.complete_all(tx, &[claim], now).await? == 1)
+    }
+
+    /// As [`Inbox::complete`], of several: how many were still ours.
+    pub(crate) async fn complete_all(
+        &self,
+        tx: &mut Transaction,
+        claims: &[&Claim],
+        now: Timestamp,
+    ) -> Result<u64, SyncError> {
+        let rows = claims
+            .iter()
+            .map(|claim| json!({ "id": claim.message.id(), "token": claim.token }));
+        let values = [rows.collect::<Vec<_>>().into(), now.as_millis().into()];
+        tx.execute(&self.inner.statements.complete, &values).await
     }
 
     /// Says that handling a message failed: it rests, or becomes a dead letter. The time of the next attempt, if there
@@ -506,9 +515,11 @@ impl Statements {
                 WHERE id = $3 AND state = 'waiting' AND (claim IS NULL OR due_at <= $2)
                 RETURNING id, type, payload, claim, received_at, failures, claims"),
             state: sql("SELECT state FROM {p}doorward_inbox WHERE id = $1"),
-            complete: sql("UPDATE {p}doorward_inbox
-                SET state = 'done', finished_at = $1, claim = NULL, last_error = NULL
-                WHERE id = $2 AND claim = $3 AND state = 'waiting'"),
+            complete: sql(&format!(
+                "UPDATE {{p}}doorward_inbox SET state = 'done', finished_at = $2, claim = NULL, last_error = NULL
+                FROM {} AND {{p}}doorward_inbox.id = r.id AND claim = r.token AND state = 'waiting'",
+                database.dialect().rows(&[("id", "text"), ("token", "text")])
+            )),
             fail: sql("UPDATE {p}doorward_inbox
                 SET state = $1, failures = $2, last_error = $3, due_at = $4, finished_at = $5, claim = NULL
                 WHERE id = $6 AND claim = $7 AND state = 'waiting'"),

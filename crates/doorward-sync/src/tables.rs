@@ -8,11 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use doorward_core::Timestamp;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::change::{Change, Object, millis, reference, text};
-use crate::database::{Dialect, Sql, SyncError, Transaction, Value};
-use crate::message::MAX_ID_BYTES;
+use crate::database::{Dialect, Row, Sql, SyncError, Transaction};
 use crate::schema::Schema;
 
 /// Which tables are kept.
@@ -88,15 +87,15 @@ impl Tables {
         self.sessions || resource != Resource::Sessions
     }
 
-    /// Writes changes. Sorted, so that two workers that have the same objects in hand lock them in the same order.
+    /// Writes changes, a few statements for all of them. In the order of their ids, so that two workers that have the
+    /// same objects in hand lock them in the same order.
     pub(crate) async fn write(
         &self,
         tx: &mut Transaction,
         schema: &Schema,
-        changes: &mut [Change],
+        changes: Vec<Change>,
         now: Timestamp,
     ) -> Result<(), SyncError> {
-        changes.sort_by(|a, b| (a.resource, &a.provider_id).cmp(&(b.resource, &b.provider_id)));
         let dialect = match tx {
             Transaction::Sqlite(_) => Dialect::Sqlite,
             Transaction::Postgres(_) => Dialect::Postgres,
@@ -104,8 +103,23 @@ impl Tables {
         let statements = self
             .statements
             .get_or_init(|| Statements::new(schema, dialect));
-        for change in changes.iter().filter(|change| self.keep(change.resource)) {
-            statements.write(tx, change, now).await?;
+        let mut merged: BTreeMap<Resource, BTreeMap<String, Change>> = BTreeMap::new();
+        for change in changes {
+            if !self.keep(change.resource) {
+                continue;
+            }
+            let objects = merged.entry(change.resource).or_default();
+            match objects.remove(&change.provider_id) {
+                Some(known) => {
+                    let both = known.merged_with(change);
+                    objects.insert(both.provider_id.clone(), both);
+                }
+                None => drop(objects.insert(change.provider_id.clone(), change)),
+            }
+        }
+        for (resource, objects) in merged {
+            let objects: Vec<Change> = objects.into_values().collect();
+            statements.write(tx, resource, &objects, now).await?;
         }
         Ok(())
     }
@@ -184,19 +198,26 @@ const SESSION: &[Column] = &[
 ];
 
 impl Source {
-    fn read(&self, object: &Json) -> Value<'static> {
+    fn read(&self, object: &Json) -> Json {
         match self {
-            Self::Text(path) => Value::Owned(text(object, path)),
-            Self::Reference(path) => Value::Owned(reference(object, path)),
-            Self::Int(name) => Value::Int(millis(object, name)),
-            Self::Bool(name) => Value::Bool(object.get(name).and_then(Json::as_bool)),
-            Self::Json(name) => Value::Owned(
-                object
-                    .get(name)
-                    .filter(|value| !value.is_null())
-                    .map(Json::to_string),
-            ),
-            Self::PrimaryEmailAddress => Value::Owned(primary_email_address(object)),
+            Self::Text(path) => text(object, path).into(),
+            Self::Reference(path) => reference(object, path).into(),
+            Self::Int(name) => millis(object, name).into(),
+            Self::Bool(name) => object.get(name).and_then(Json::as_bool).into(),
+            Self::Json(name) => object
+                .get(name)
+                .filter(|value| !value.is_null())
+                .map(Json::to_string)
+                .into(),
+            Self::PrimaryEmailAddress => primary_email_address(object).into(),
+        }
+    }
+
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Int(_) => "bigint",
+            Self::Bool(_) => "boolean",
+            _ => "text",
         }
     }
 }
@@ -228,153 +249,218 @@ struct Pair {
 impl Statements {
     fn new(schema: &Schema, dialect: Dialect) -> Self {
         let sql = |text: &str| schema.fill(text, dialect);
+        let gone = dialect.rows(&[("provider_id", "text"), ("deleted_at", "bigint")]);
         let tables = Resource::ALL.map(|resource| {
+            let table = resource.table();
             let pair = Pair {
-                describe: sql(&describe(resource.table(), resource.columns())),
+                describe: sql(&describe(table, resource.columns(), dialect)),
                 delete: sql(&format!(
                     "INSERT INTO {{p}}{table} (provider_id, deleted_at, synced_at, payload)
-                     VALUES ($1, $2, $3, '{{}}')
+                     SELECT provider_id, deleted_at, $2, '{{}}' FROM {gone}
                      ON CONFLICT (provider_id) DO UPDATE SET
                         deleted_at = CASE WHEN {{p}}{table}.deleted_at < excluded.deleted_at
                             THEN {{p}}{table}.deleted_at ELSE excluded.deleted_at END,
-                        synced_at = excluded.synced_at",
-                    table = resource.table()
+                        synced_at = excluded.synced_at"
                 )),
             };
             (resource, pair)
         });
+        let addresses = dialect.rows(ADDRESS);
+        let users = dialect.rows(&[
+            ("user_id", "text"),
+            ("updated_at", "bigint"),
+            ("event_at", "bigint"),
+        ]);
         Self {
             tables: tables.into(),
-            // Only called when the user's description is new, so it needs no order of its own.
-            address: sql("INSERT INTO {p}email_addresses (provider_id, user_provider_id, email_address, verified, is_primary,
+            // Only of users whose description is new, so it needs no order of its own.
+            address: sql(&format!(
+                "INSERT INTO {{p}}email_addresses (provider_id, user_provider_id, email_address, verified, is_primary,
                     created_at, updated_at, event_at, deleted_at, synced_at, payload)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                SELECT provider_id, user_provider_id, email_address, verified, is_primary,
+                    created_at, updated_at, event_at, deleted_at, $2, payload FROM {addresses}
                 ON CONFLICT (provider_id) DO UPDATE SET user_provider_id = excluded.user_provider_id,
                     email_address = excluded.email_address, verified = excluded.verified,
                     is_primary = excluded.is_primary, created_at = excluded.created_at,
                     updated_at = excluded.updated_at, event_at = excluded.event_at,
-                    deleted_at = excluded.deleted_at, synced_at = excluded.synced_at, payload = excluded.payload"),
-            other_addresses: sql("UPDATE {p}email_addresses SET deleted_at = $1, is_primary = FALSE, synced_at = $4
-                WHERE user_provider_id = $2 AND deleted_at IS NULL AND (updated_at, event_at) < ($1, $3)"),
-            addresses_of_deleted: sql("UPDATE {p}email_addresses SET deleted_at = $1, synced_at = $3
-                WHERE user_provider_id = $2 AND (deleted_at IS NULL OR deleted_at > $1)"),
+                    deleted_at = excluded.deleted_at, synced_at = excluded.synced_at, payload = excluded.payload"
+            )),
+            other_addresses: sql(&format!(
+                "UPDATE {{p}}email_addresses SET deleted_at = r.updated_at, is_primary = FALSE, synced_at = $2
+                FROM {users} AND user_provider_id = r.user_id AND deleted_at IS NULL
+                    AND ({{p}}email_addresses.updated_at, {{p}}email_addresses.event_at) < (r.updated_at, r.event_at)"
+            )),
+            addresses_of_deleted: sql(&format!(
+                "UPDATE {{p}}email_addresses SET deleted_at = r.deleted_at, synced_at = $2
+                FROM {gone} AND user_provider_id = r.provider_id
+                    AND ({{p}}email_addresses.deleted_at IS NULL OR {{p}}email_addresses.deleted_at > r.deleted_at)"
+            )),
         }
     }
 
+    /// Changes of one table, each of another object.
     async fn write(
         &self,
         tx: &mut Transaction,
-        change: &Change,
+        resource: Resource,
+        changes: &[Change],
         now: Timestamp,
     ) -> Result<(), SyncError> {
-        let Some(Pair { describe, delete }) = self.tables.get(&change.resource) else {
+        let Some(Pair { describe, delete }) = self.tables.get(&resource) else {
             return Ok(());
         };
-        if let Some(object) = &change.object {
-            let mut values = vec![
-                change.provider_id.as_str().into(),
-                object.payload.as_str().into(),
-                object.updated_at.into(),
-                change.event_at.into(),
-                now.as_millis().into(),
-            ];
-            let columns = change.resource.columns().iter();
-            values.extend(columns.map(|column| column.value.read(&object.members)));
+        let described: Vec<Json> = changes
+            .iter()
+            .filter_map(|change| description(change, resource.columns()))
+            .collect();
+        if !described.is_empty() {
+            let values = [described.into(), now.as_millis().into()];
+            // Those that are missing in the answer: what is there is newer.
             let written = tx.rows(describe, &values).await?;
-            // No row: what is there is newer.
-            if let (Resource::Users, Some(row)) = (change.resource, written.first()) {
-                let deleted_at = row.optional_int(0)?;
-                self.write_addresses(tx, change, object, deleted_at, now)
-                    .await?;
+            if resource == Resource::Users {
+                self.write_addresses(tx, changes, &written, now).await?;
             }
         }
-        if let Some(deleted_at) = change.deleted_at {
-            let values = [
-                change.provider_id.as_str().into(),
-                deleted_at.into(),
-                now.as_millis().into(),
-            ];
+        let gone: Vec<Json> = changes
+            .iter()
+            .filter_map(|change| {
+                let deleted_at = change.deleted_at?;
+                Some(json!({ "provider_id": change.provider_id, "deleted_at": deleted_at }))
+            })
+            .collect();
+        if !gone.is_empty() {
+            let values = [gone.into(), now.as_millis().into()];
             tx.execute(delete, &values).await?;
-            if change.resource == Resource::Users {
-                let values = [
-                    deleted_at.into(),
-                    change.provider_id.as_str().into(),
-                    now.as_millis().into(),
-                ];
+            if resource == Resource::Users {
                 tx.execute(&self.addresses_of_deleted, &values).await?;
             }
         }
         Ok(())
     }
 
-    /// The addresses of a user whose description was just written, and so is locked by us.
+    /// The addresses of users whose descriptions were just written, and so are locked by us.
     async fn write_addresses(
         &self,
         tx: &mut Transaction,
-        change: &Change,
-        user: &Object,
-        deleted_at: Option<i64>,
+        users: &[Change],
+        written: &[Row],
         now: Timestamp,
     ) -> Result<(), SyncError> {
-        let Some(addresses) = user.members.get("email_addresses").and_then(Json::as_array) else {
-            // It was left out, which says nothing.
-            return Ok(());
-        };
-        let primary = reference(&user.members, &["primary_email_address_id"]);
-        for address in addresses {
-            let Some(id) = reference(address, &["id"]).filter(|id| is_id(id)) else {
+        let mut rows: BTreeMap<String, Json> = BTreeMap::new();
+        let mut told = Vec::new();
+        for row in written {
+            let (id, deleted_at) = (row.text(0)?, row.optional_int(1)?);
+            let place = users.binary_search_by(|user| user.provider_id.cmp(&id));
+            let Some(user) = place.ok().and_then(|place| users.get(place)) else {
                 continue;
             };
-            let status = text(address, &["verification", "status"]);
-            let is_primary = primary.as_deref() == Some(id.as_str());
-            let values = [
-                Value::Owned(Some(id)),
-                change.provider_id.as_str().into(),
-                Value::Owned(text(address, &["email_address"])),
-                Value::Bool(Some(status.as_deref() == Some("verified"))),
-                Value::Bool(Some(is_primary)),
-                Value::Int(millis(address, "created_at")),
-                user.updated_at.into(),
-                change.event_at.into(),
-                Value::Int(deleted_at),
-                now.as_millis().into(),
-                Value::Owned(Some(address.to_string())),
-            ];
+            let Some(object) = &user.object else { continue };
+            let Some(addresses) = object
+                .members
+                .get("email_addresses")
+                .and_then(Json::as_array)
+            else {
+                // They were left out, which says nothing.
+                continue;
+            };
+            for address in addresses {
+                if let Some((id, row)) = address_row(user, object, address, deleted_at) {
+                    rows.insert(id, row);
+                }
+            }
+            told.push(json!({
+                "user_id": id, "updated_at": object.updated_at, "event_at": user.event_at,
+            }));
+        }
+        if !rows.is_empty() {
+            let rows: Vec<Json> = rows.into_values().collect();
+            let values = [rows.into(), now.as_millis().into()];
             tx.execute(&self.address, &values).await?;
         }
-        let values = [
-            user.updated_at.into(),
-            change.provider_id.as_str().into(),
-            change.event_at.into(),
-            now.as_millis().into(),
-        ];
-        tx.execute(&self.other_addresses, &values).await?;
+        if !told.is_empty() {
+            let values = [told.into(), now.as_millis().into()];
+            tx.execute(&self.other_addresses, &values).await?;
+        }
         Ok(())
     }
 }
 
-fn is_id(id: &str) -> bool {
-    (1..=MAX_ID_BYTES).contains(&id.len())
+fn description(change: &Change, columns: &[Column]) -> Option<Json> {
+    let object = change.object.as_ref()?;
+    let mut row = json!({
+        "provider_id": change.provider_id, "payload": object.payload,
+        "updated_at": object.updated_at, "event_at": change.event_at,
+    });
+    for column in columns {
+        row[column.name] = column.value.read(&object.members);
+    }
+    Some(row)
 }
 
-/// Writes a description if it is newer than what is there, and says whether the object is deleted.
-fn describe(table: &str, columns: &[Column]) -> String {
-    let names: Vec<&str> = columns.iter().map(|column| column.name).collect();
-    let places: Vec<String> = (6..6 + names.len()).map(|n| format!("${n}")).collect();
+fn address_row(
+    user: &Change,
+    object: &Object,
+    address: &Json,
+    deleted_at: Option<i64>,
+) -> Option<(String, Json)> {
+    let id = reference(address, &["id"]).filter(|id| !id.is_empty())?;
+    let status = text(address, &["verification", "status"]);
+    let primary = reference(&object.members, &["primary_email_address_id"]);
+    let row = json!({
+        "provider_id": id,
+        "user_provider_id": user.provider_id,
+        "email_address": text(address, &["email_address"]),
+        "verified": status.as_deref() == Some("verified"),
+        "is_primary": primary.as_deref() == Some(id.as_str()),
+        "created_at": millis(address, "created_at"),
+        "updated_at": object.updated_at,
+        "event_at": user.event_at,
+        "deleted_at": deleted_at,
+        "payload": address.to_string(),
+    });
+    Some((id, row))
+}
+
+const ADDRESS: &[(&str, &str)] = &[
+    ("provider_id", "text"),
+    ("user_provider_id", "text"),
+    ("email_address", "text"),
+    ("verified", "boolean"),
+    ("is_primary", "boolean"),
+    ("created_at", "bigint"),
+    ("updated_at", "bigint"),
+    ("event_at", "bigint"),
+    ("deleted_at", "bigint"),
+    ("payload", "text"),
+];
+
+/// Writes the descriptions that are newer than what is there, and says which, and whether the object is deleted.
+fn describe(table: &str, columns: &[Column], dialect: Dialect) -> String {
+    let mut kinds = vec![
+        ("provider_id", "text"),
+        ("payload", "text"),
+        ("updated_at", "bigint"),
+        ("event_at", "bigint"),
+    ];
+    kinds.extend(
+        columns
+            .iter()
+            .map(|column| (column.name, column.value.kind())),
+    );
+    let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
     let updates: Vec<String> = names
         .iter()
+        .filter(|name| **name != "provider_id")
         .map(|name| format!("{name} = excluded.{name}"))
         .collect();
     format!(
-        "INSERT INTO {{p}}{table} (provider_id, payload, updated_at, event_at, synced_at, {names})
-         VALUES ($1, $2, $3, $4, $5, {places})
-         ON CONFLICT (provider_id) DO UPDATE SET payload = excluded.payload, updated_at = excluded.updated_at,
-            event_at = excluded.event_at, synced_at = excluded.synced_at, {updates}
+        "INSERT INTO {{p}}{table} (synced_at, {names}) SELECT $2, {names} FROM {rows}
+         ON CONFLICT (provider_id) DO UPDATE SET synced_at = excluded.synced_at, {updates}
          WHERE {{p}}{table}.updated_at IS NULL
             OR (excluded.updated_at, excluded.event_at) > ({{p}}{table}.updated_at, {{p}}{table}.event_at)
-         RETURNING deleted_at",
+         RETURNING provider_id, deleted_at",
         names = names.join(", "),
-        places = places.join(", "),
         updates = updates.join(", "),
+        rows = dialect.rows(&kinds),
     )
 }

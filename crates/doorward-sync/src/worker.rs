@@ -153,7 +153,8 @@ impl Worker {
     /// The store failed. Nothing is lost: what was in hand comes back.
     pub async fn turn(&self, now: Timestamp) -> Result<Turn, SyncError> {
         let alone = !self.handlers.is_empty() || !self.outlets.is_empty();
-        let claims = self.inbox.claim(BATCH, now).await?;
+        let most = if alone { BATCH_ALONE } else { BATCH };
+        let claims = self.inbox.claim(most, now).await?;
         let mut turn = Turn::default();
         // Whatever a worker died over before is handled alone, so that it takes nothing else along this time.
         let (suspects, rest): (Vec<_>, Vec<_>) = claims
@@ -280,19 +281,17 @@ impl Worker {
                 Err(why) => unreadable.push((claim, why)),
             }
         }
-        let mut tx = self.inbox.database().begin().await?;
+        // The message itself is on disk: what is lost here is handled again.
+        let mut tx = self.inbox.database().begin_repeatable().await?;
+        if !readable.is_empty() {
+            turn.done = self.inbox.complete_all(&mut tx, &readable, now).await?;
+            // What these say is right all the same: descriptions are ordered by the provider's time.
+            turn.lost = (readable.len() as u64).saturating_sub(turn.done);
+        }
         if let Some(tables) = &self.tables {
             tables
-                .write(&mut tx, self.inbox.schema(), &mut changes, now)
+                .write(&mut tx, self.inbox.schema(), changes, now)
                 .await?;
-        }
-        for claim in readable {
-            if self.inbox.complete(&mut tx, claim, now).await? {
-                turn.done += 1;
-            } else {
-                // What was written is right all the same: descriptions are ordered by the provider's time.
-                turn.lost += 1;
-            }
         }
         for (claim, why) in unreadable {
             self.note_failure(&mut tx, claim, &why, now, &mut turn)
@@ -311,25 +310,30 @@ impl Worker {
             );
             return self.fail_alone(claim, &why, now).await;
         }
-        let mut changes = match self.changes(claim) {
+        let changes = match self.changes(claim) {
             Ok(changes) => changes,
             Err(why) => return self.fail_alone(claim, &why, now).await,
         };
         let passed_on = self.pass_on(claim).await;
         let mut tx = self.inbox.database().begin().await?;
-        if let Some(tables) = &self.tables {
-            let written = tables
-                .write(&mut tx, self.inbox.schema(), &mut changes, now)
-                .await;
-            if let Err(error) = written {
-                drop(tx);
-                return self.refused_or_away(claim, error, now).await;
-            }
-        }
         if let Err(why) = passed_on {
             // Our tables do not wait for somebody else's queue.
             self.note_failure(&mut tx, claim, &why.0, now, &mut turn)
                 .await?;
+        } else if !self.inbox.complete(&mut tx, claim, now).await? {
+            // Marked first, so that whoever took it meanwhile is seen, and held off, before anything happens twice.
+            tx.rollback().await?;
+            turn.lost += 1;
+            return Ok(turn);
+        }
+        if let Some(tables) = &self.tables {
+            let schema = self.inbox.schema();
+            if let Err(error) = tables.write(&mut tx, schema, changes, now).await {
+                drop(tx);
+                return self.refused_or_away(claim, error, now).await;
+            }
+        }
+        if turn.taken() > 0 {
             tx.commit().await?;
             return Ok(turn);
         }
@@ -338,18 +342,6 @@ impl Worker {
             if let Err(why) = handled {
                 drop(tx);
                 return self.fail_alone(claim, &why.0, now).await;
-            }
-        }
-        match self.inbox.complete(&mut tx, claim, now).await {
-            Ok(true) => {}
-            Ok(false) => {
-                tx.rollback().await?;
-                turn.lost += 1;
-                return Ok(turn);
-            }
-            Err(error) => {
-                drop(tx);
-                return self.refused_or_away(claim, error, now).await;
             }
         }
         match tx.commit().await {
@@ -461,8 +453,9 @@ async fn without_panic(work: Handled<'_>) -> Result<(), HandlerError> {
     .await
 }
 
-/// Messages in one turn.
-const BATCH: u32 = 64;
+/// Messages in one turn; fewer if each has a transaction of its own.
+const BATCH: u32 = 128;
+const BATCH_ALONE: u32 = 32;
 
 /// How long to rest when there is nothing to do, and when the store is in trouble.
 const IDLE: Duration = Duration::from_millis(100);

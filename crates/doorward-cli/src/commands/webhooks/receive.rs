@@ -135,7 +135,7 @@ fn later(code: &str) -> Response {
 }
 
 fn refusal(status: StatusCode, code: &str) -> Response {
-    (status, Json(json!({ "error": code }))).into_response()
+    (status, Json(json!({ "detail": code }))).into_response()
 }
 
 /// A sender gives up after 15 s.
