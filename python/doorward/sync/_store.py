@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError
 from ._message import MAX_ID, Claim, Letter, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection, TextClause
 
@@ -533,11 +533,8 @@ def _object(value: Any) -> dict[str, Any] | None:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
-def _list(value: Any) -> list[Any] | None:
-    if not isinstance(value, list):
-        return None
-    items: list[Any] = value
-    return items
+def _list(value: Any) -> Sequence[Any] | None:
+    return cast("Sequence[Any]", value) if isinstance(value, list) else None
 
 
 def _text(value: Any) -> str | None:
