@@ -251,3 +251,32 @@ macro_rules! demand {
 demand!(DeletePosts, Policy::new().permission("org:posts:delete"));
 demand!(Administer, Policy::new().role("admin"));
 demand!(ReadPosts, Policy::new().scopes(["posts:read"]));
+
+/// A service that does not look at the method must not act for a request dressed as a preflight.
+#[tokio::test]
+async fn a_preflight_goes_no_further() {
+    let issuer = DevIssuer::new().unwrap();
+    let mut trusted = IssuerConfig::new(issuer.issuer(), "*");
+    trusted.keys = Some(issuer.jwks().to_string().as_str().into());
+    let auth = Authenticator::new(&Config::new([trusted])).unwrap();
+    let act = || async { "acted" };
+    let behind = |layer: AuthLayer| {
+        Router::new()
+            .route("/", axum::routing::any(act))
+            .layer(layer)
+    };
+    for (layer, status) in [
+        (AuthLayer::required(auth.clone()), 405),
+        (AuthLayer::optional(auth), 200),
+    ] {
+        let request = Request::builder()
+            .method("OPTIONS")
+            .uri("/")
+            .header("origin", "https://evil.example")
+            .header("access-control-request-method", "DELETE")
+            .body(Body::empty())
+            .unwrap();
+        let response = behind(layer).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), status);
+    }
+}

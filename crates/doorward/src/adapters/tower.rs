@@ -169,14 +169,17 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // Fetch §3.2.2: a preflight never carries credentials. It asks, and gets no answer but CORS headers.
-        if request.method() == Method::OPTIONS
+        // Fetch §3.2.2: a preflight never carries credentials, and is answered by a CORS layer outside of this one. What
+        // gets here goes no further, for not every service looks at the method before it acts.
+        let preflight = request.method() == Method::OPTIONS
             && request
                 .headers()
-                .contains_key(ACCESS_CONTROL_REQUEST_METHOD)
-        {
-            return State::Inner {
-                future: self.inner.call(request),
+                .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        if preflight && !self.layer.absence_allowed {
+            let mut response = Response::new(R::from(String::new()));
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            return State::Refused {
+                response: Some(response),
             }
             .into();
         }
