@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, TryLockError};
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::ArcSwap;
 use doorward_core::{Claims, Identity, Known, Revocation, RevokedClaim, Timestamp};
 use serde::Serialize;
 
@@ -237,6 +237,10 @@ impl Guarded {
             list: RwLock::new(Denylist::new(most)),
         }
     }
+
+    fn is_of_this_process(&self) -> bool {
+        self.process == std::process::id()
+    }
 }
 
 impl List {
@@ -258,8 +262,12 @@ impl List {
 
     /// Takes them in.
     fn insert(&self, revocations: &[Revocation], now: Timestamp) {
-        let current = self.current();
-        // Nothing in there can be left half done.
+        let mut current = self.current.load();
+        let busy = matches!(current.list.try_write(), Err(TryLockError::WouldBlock));
+        if busy && !current.is_of_this_process() {
+            self.begin_anew();
+            current = self.current.load();
+        }
         let mut list = current.list.write().unwrap_or_else(PoisonError::into_inner);
         list.sweep(now);
         for revocation in revocations {
@@ -273,21 +281,26 @@ impl List {
     }
 
     fn read<T>(&self, look: impl FnOnce(&Denylist) -> T) -> T {
-        let current = self.current();
-        let list = current.list.read().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current.load();
+        // Nothing in there can be left half done.
+        let list = match current.list.try_read() {
+            Ok(list) => list,
+            Err(TryLockError::Poisoned(list)) => list.into_inner(),
+            Err(TryLockError::WouldBlock) if current.is_of_this_process() => {
+                current.list.read().unwrap_or_else(PoisonError::into_inner)
+            }
+            Err(TryLockError::WouldBlock) => {
+                self.begin_anew();
+                return self.read(look);
+            }
+        };
         look(&list)
     }
 
-    fn current(&self) -> Guard<Arc<Guarded>> {
-        let current = self.current.load();
-        let locked = matches!(current.list.try_read(), Err(TryLockError::WouldBlock));
-        if !locked || current.process == std::process::id() {
-            return current;
-        }
+    fn begin_anew(&self) {
         self.heard_at.store(0, Ordering::Release);
         self.len.store(0, Ordering::Release);
         self.current.store(Arc::new(Guarded::new(self.most)));
-        self.current.load()
     }
 }
 
