@@ -66,6 +66,26 @@ fn every_event_walks_from_the_sender_to_the_tables() {
 }
 
 #[test]
+fn a_session_that_ends_is_revoked_where_apis_look() {
+    let folder = Folder::new("revoke");
+    let store = format!("{}-revoked", folder.url());
+    let serve = Serve::start(&folder.url(), &["--revocation-store", &store]);
+    let to = ["--to", &serve.webhooks];
+    let sent = run(&[&["--json", "webhooks", "send", "--all"], &to[..]].concat());
+    assert_eq!(sent["delivered"], 45, "{sent}");
+    settled(&folder.url());
+    let mut trusted = doorward::IssuerConfig::new("http://localhost:4000", "*");
+    trusted.jwks_url = Some("http://127.0.0.1:1/".to_owned());
+    let mut config = doorward::Config::new([trusted]);
+    config.revocation_store = Some(doorward::SecretText::from(store));
+    let auth = doorward::Authenticator::new(&config).unwrap();
+    auth.refresh_blocking();
+    // The one session, which ended in three ways, and the one user.
+    let status = auth.revocation_status();
+    assert_eq!(status.entries, 2, "{status:?}");
+}
+
+#[test]
 fn a_forged_message_is_refused_and_a_genuine_one_is_kept() {
     let folder = Folder::new("forged");
     let serve = Serve::start(&folder.url(), &[]);

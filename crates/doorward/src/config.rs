@@ -23,7 +23,9 @@ use crate::ask::{ClientAuth, Endpoint, Form};
 use crate::fetch::{KeysUrl, trusted_url, without_secrets};
 use crate::freshness::FetchSettings;
 use crate::preset::Preset;
-use crate::revocation::{Address, OnOutage, RevocationSettings};
+use crate::revocation::{
+    Address, DEFAULT_MAX_REVOCATIONS, DEFAULT_RETENTION, OnOutage, RevocationSettings,
+};
 use crate::signing::{ALGORITHMS, AssertingClient, SigningKey};
 
 /// Everything about one [`Authenticator`](crate::Authenticator). The fields are those of `doorward.toml`.
@@ -598,8 +600,12 @@ impl Config {
                 return Err(ConfigError::new("revocation_on_outage", why));
             }
         };
-        let retention = self.revocation_retention.unwrap_or(86_400.0);
-        let most = self.revocation_max_entries.unwrap_or(1_000_000);
+        let retention = self
+            .revocation_retention
+            .unwrap_or(DEFAULT_RETENTION.as_secs_f64());
+        let most = self
+            .revocation_max_entries
+            .unwrap_or(DEFAULT_MAX_REVOCATIONS);
         if most == 0 {
             let why = "is 0, so nothing could be revoked";
             return Err(ConfigError::new("revocation_max_entries", why));

@@ -83,7 +83,9 @@ pub use flight::Ticket;
 pub use freshness::FetchSettings;
 pub use memory::KeyStatus;
 pub use preset::{Alternative, Hole, Preset};
-pub use revocation::{OnOutage, RevocationError, RevocationStatus, StoreStatus};
+pub use revocation::{
+    DEFAULT_RETENTION, OnOutage, RevocationError, RevocationStatus, Revoker, StoreStatus,
+};
 pub use status::{CacheStatus, EndpointStatus, IssuerStatus, METRICS, Sample, Status};
 pub use userinfo::{Userinfo, UserinfoAttempt};
 pub use webhook::{webhooks, webhooks_from_env, webhooks_from_variables};

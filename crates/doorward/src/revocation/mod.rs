@@ -32,7 +32,7 @@ use std::sync::{Arc, PoisonError, RwLock, TryLockError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use doorward_core::{Claims, Identity, Known, Revocation, RevokedClaim, Timestamp};
+use doorward_core::{Claims, Identity, Known, Revocation, RevokedClaim, Secret, Timestamp};
 use serde::Serialize;
 
 use self::denylist::Denylist;
@@ -40,6 +40,8 @@ use self::follower::Follower;
 pub(crate) use self::follower::Receipt;
 pub use self::follower::StoreStatus;
 pub(crate) use self::store::Address;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::ConfigError;
 use crate::flight::Ticket;
 
 /// What is revoked, as it is configured.
@@ -85,6 +87,10 @@ pub enum RevocationError {
     NotShared(String),
 }
 
+/// How many revocations are known at once, unless a setting says so.
+pub(crate) const DEFAULT_MAX_REVOCATIONS: usize = 1_000_000;
+/// How long one is kept, unless a setting says so.
+pub const DEFAULT_RETENTION: Duration = Duration::from_secs(86_400);
 /// The longest `sid`, `jti`, `sub`, `client_id` or issuer, in bytes.
 const MAX_TEXT: usize = 512;
 
@@ -199,6 +205,46 @@ impl Revocations {
             longest_token_seconds: self.longest_life.load(Ordering::Relaxed),
             on_outage: self.settings.on_outage.as_str(),
             store: self.follower.as_ref().map(Follower::status),
+        }
+    }
+}
+
+/// Revokes for others: writes to the store that they follow, and verifies nothing itself. For whoever hears of sessions
+/// that end, and is no door.
+#[derive(Clone, Debug)]
+pub struct Revoker(Arc<Revocations>);
+
+impl Revoker {
+    /// Takes the store's URL, as in `revocation_store`, and how long a revocation is kept. Nothing is opened yet.
+    ///
+    /// # Errors
+    /// The URL is of no store, or of one that this build has not.
+    pub fn new(store: &Secret, retention: Duration) -> Result<Self, ConfigError> {
+        let wrong = |why| ConfigError::new("revocation_store", why);
+        Ok(Self(Arc::new(Revocations::new(RevocationSettings {
+            store: Some(Address::read(store).map_err(wrong)?),
+            on_outage: OnOutage::Accept,
+            retention,
+            most: DEFAULT_MAX_REVOCATIONS,
+        }))))
+    }
+
+    /// When a revocation of now may be forgotten.
+    pub fn retained_until(&self) -> Timestamp {
+        self.0.end(SystemClock::new().now())
+    }
+
+    /// Returns when the store has it.
+    ///
+    /// # Errors
+    /// It cannot be revoked; or the store is away, and it is written when the store is back.
+    pub async fn revoke(&self, revocation: Revocation) -> Result<(), RevocationError> {
+        match self.0.revoke(revocation, SystemClock::new().now())? {
+            Some(receipt) => {
+                receipt.ticket.clone().await;
+                receipt.outcome()
+            }
+            None => Ok(()),
         }
     }
 }

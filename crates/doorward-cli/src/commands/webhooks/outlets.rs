@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use doorward::Revoker;
 use doorward::core::{Secret, webhook};
+use doorward_clerk::ClerkEvent;
 use doorward_sync::{Handled, HandlerError, Message, Outlet};
 use redis::AsyncCommands as _;
 use redis::aio::MultiplexedConnection;
@@ -133,6 +135,38 @@ impl Stream {
 impl Outlet for Stream {
     fn pass_on<'a>(&'a self, message: &'a Message) -> Handled<'a> {
         Box::pin(self.add(message))
+    }
+}
+
+/// Revokes the tokens of sessions that end and of users who are deleted.
+#[derive(Debug)]
+pub(super) struct Revoke(Revoker);
+
+impl Revoke {
+    pub(super) fn new(url: &str, retention: Duration) -> Result<Self, Failure> {
+        let revoker = Revoker::new(&Secret::new(url), retention);
+        revoker
+            .map(Self)
+            .map_err(|error| Failure::usage(format!("--revocation-store {}", error.message)))
+    }
+
+    async fn revoke(&self, message: &Message) -> Result<(), HandlerError> {
+        // What is no event of Clerk's revokes nothing.
+        let event = ClerkEvent::parse(message.payload().as_bytes()).ok();
+        let revocation = event.and_then(|event| event.revocation(self.0.retained_until()));
+        let Some(revocation) = revocation else {
+            return Ok(());
+        };
+        self.0
+            .revoke(revocation)
+            .await
+            .map_err(|error| HandlerError::new(format!("revocation: {error}")))
+    }
+}
+
+impl Outlet for Revoke {
+    fn pass_on<'a>(&'a self, message: &'a Message) -> Handled<'a> {
+        Box::pin(self.revoke(message))
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::metrics::Metrics;
-use super::outlets::{Forward, Stream};
+use super::outlets::{Forward, Revoke, Stream};
 use super::receive::{Receiver, admin, webhooks};
 use crate::output::{self, BOLD, DIM, Failure, paint};
 use crate::store::{Store, block_on, duration, now};
@@ -68,6 +68,17 @@ pub(crate) struct Arguments {
     /// The stream's name
     #[arg(long, value_name = "NAME", default_value = "doorward:webhooks")]
     redis_stream: String,
+    /// Revoke the tokens of sessions that end and of users who are deleted, in this store, which your APIs follow
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DOORWARD_REVOCATION_STORE",
+        hide_env_values = true
+    )]
+    revocation_store: Option<String>,
+    /// How long such a revocation is kept: as long as your longest token lives
+    #[arg(long, default_value = "1d", value_parser = duration)]
+    revocation_retention: Duration,
     /// Notify this channel of the PostgreSQL database as well
     #[arg(long, value_name = "CHANNEL")]
     notify: Option<String>,
@@ -119,6 +130,9 @@ async fn serve(
     }
     if let Some(url) = &arguments.redis {
         worker = worker.outlet(Stream::new(url, &arguments.redis_stream)?);
+    }
+    if let Some(url) = &arguments.revocation_store {
+        worker = worker.outlet(Revoke::new(url, arguments.revocation_retention)?);
     }
     if let Some(channel) = &arguments.notify {
         worker = worker.handler(Notify::new(&database, channel)?);
