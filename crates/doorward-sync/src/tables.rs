@@ -271,6 +271,8 @@ impl Statements {
             ("updated_at", "bigint"),
             ("event_at", "bigint"),
         ]);
+        let of_users = dialect.among("user_provider_id", "user_id", &users);
+        let of_gone = dialect.among("user_provider_id", "provider_id", &gone);
         Self {
             tables: tables.into(),
             // Only of users whose description is new, so it needs no order of its own.
@@ -287,12 +289,12 @@ impl Statements {
             )),
             other_addresses: sql(&format!(
                 "UPDATE {{p}}email_addresses SET deleted_at = r.updated_at, is_primary = FALSE, synced_at = $2
-                FROM {users} AND user_provider_id = r.user_id AND deleted_at IS NULL
+                FROM {users} AND {of_users} AND user_provider_id = r.user_id AND deleted_at IS NULL
                     AND ({{p}}email_addresses.updated_at, {{p}}email_addresses.event_at) < (r.updated_at, r.event_at)"
             )),
             addresses_of_deleted: sql(&format!(
                 "UPDATE {{p}}email_addresses SET deleted_at = r.deleted_at, synced_at = $2
-                FROM {gone} AND user_provider_id = r.provider_id
+                FROM {gone} AND {of_gone} AND user_provider_id = r.provider_id
                     AND ({{p}}email_addresses.deleted_at IS NULL OR {{p}}email_addresses.deleted_at > r.deleted_at)"
             )),
         }

@@ -218,7 +218,7 @@ class Store:
         done = self._run(
             connection,
             "UPDATE {p}doorward_inbox SET state = 'done', finished_at = :now, claim = NULL, "
-            "last_error = NULL WHERE id = :id AND claim = :token AND state = 'waiting' "
+            "last_error = NULL WHERE id = :id AND claim = :token "
             "RETURNING id",
             id=claim.message.id,
             token=claim.token,
@@ -236,7 +236,7 @@ class Store:
             connection,
             "UPDATE {p}doorward_inbox SET state = :state, failures = :failures, "
             "last_error = :error, due_at = :due_at, finished_at = :finished_at, claim = NULL "
-            "WHERE id = :id AND claim = :token AND state = 'waiting' RETURNING id",
+            "WHERE id = :id AND claim = :token RETURNING id",
             state=state,
             failures=failures,
             error=error[:_MAX_ERROR].replace("\0", "\ufffd"),
@@ -255,7 +255,7 @@ class Store:
             self._run(
                 connection,
                 "UPDATE {p}doorward_inbox SET due_at = :now, claims = claims - 1, claim = NULL "
-                "WHERE id = :id AND claim = :token AND state = 'waiting'",
+                "WHERE id = :id AND claim = :token",
                 id=claim.message.id,
                 token=claim.token,
                 now=now,
