@@ -94,6 +94,12 @@ TARGETS = [
     Target("FastAPI middleware, off, x speed", of("fastapi/cold", "speed"), 0.70, at_most=False),
     Target("Flask, cached, x CPU of open", of("flask/hit", "ratio"), 1.08),
     Target("DRF, cached, x CPU of open", of("drf/hit", "ratio"), 1.05),
+    Target("opaque token remembered, µs", of("opaque/hit", "us"), 2, in_us=True),
+    Target("Python, opaque remembered, µs", of("python-opaque/hit", "us"), 3, in_us=True),
+    Target("opaque token asked, 0 ms, + ms", lambda r: r["opaque/cold-0"]["over"] / 1000, 2),
+    Target("opaque token asked, 50 ms, + ms", lambda r: r["opaque/cold-50"]["over"] / 1000, 2),
+    Target("known callers' p99 in a flood, x quiet", of("opaque/flood-p99", "ratio"), 2),
+    Target("1,000 at once with one token, questions", of("opaque/herd", "us"), 1),
     Target("event loop while keys take 2 s, ms", of("stall/guard", "ms"), 20),
     Target("import doorward, + ms", lambda rows: rows["import/doorward"]["over"] / 1000, 15),
 ]
@@ -109,7 +115,7 @@ def main() -> int:
     program = build()
     effort = ["--quick"] if options.quick else []
     rows = measured([str(program)], effort)
-    for script in ("python_bench.py", "http_bench.py"):
+    for script in ("python_bench.py", "opaque_bench.py", "http_bench.py"):
         rows += measured([sys.executable, str(HERE / script)], effort)
     verdicts = judge({row["id"]: row for row in rows})
     if options.json:

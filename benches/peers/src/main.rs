@@ -5,6 +5,7 @@
 
 mod http;
 mod measure;
+mod opaque;
 mod ours;
 mod peers;
 mod token;
@@ -53,11 +54,12 @@ fn main() {
 
 type Section = (&'static str, fn(&Effort) -> Vec<Figure>);
 
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     ("RS256", rs256),
     ("ES256", es256),
     ("EdDSA", eddsa),
     ("webhooks", webhooks::section),
+    ("opaque tokens", opaque::section),
     ("axum, in process", in_process),
     ("axum, served", on_the_wire),
 ];
