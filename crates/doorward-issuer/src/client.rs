@@ -341,7 +341,7 @@ mod tests {
             headers.insert(AUTHORIZATION, authorization.parse().unwrap());
         }
         let content_type = "application/x-www-form-urlencoded".parse().unwrap();
-        headers.insert(axum::http::header::CONTENT_TYPE, content_type);
+        headers.insert(http::header::CONTENT_TYPE, content_type);
         let form = Form::read(&headers, form.as_bytes()).unwrap();
         clients.authenticate(&headers, &form, &[AUDIENCE.to_owned()], NOW)
     }

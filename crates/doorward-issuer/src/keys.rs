@@ -1,4 +1,4 @@
-//! Signing keys, generated or loaded (RFC 5208, RFC 7517): test keys, good for nothing else.
+//! Signing keys, generated or loaded (RFC 5208, RFC 7517).
 
 use std::fmt;
 
@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 
 use crate::encoding::{base64, base64_decode, base64url};
 
-/// A private key of the local issuer, with the one algorithm it signs with.
+/// A private key, with the one algorithm it signs with.
 ///
-/// A test key, good for nothing else: it is made or read without ceremony and its private half can be read back.
+/// As the local issuer's it is a test key, made or read without ceremony, and its private half can be read back. The
+/// [authorization server](crate::authorization_server) signs with a key that its operator keeps as such.
 /// Its `kid` follows from its public key (RFC 7638), so a key loaded twice has one name.
 pub struct SigningKey {
     kid: String,
@@ -106,7 +107,7 @@ impl SigningKey {
         )
     }
 
-    /// The private key as PKCS#8 PEM: a test key, good for nothing else.
+    /// The private key as PKCS#8 PEM.
     pub fn private_pem(&self) -> String {
         pem(PRIVATE_BEGIN, PRIVATE_END, &self.private_der)
     }

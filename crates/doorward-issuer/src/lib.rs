@@ -1,4 +1,5 @@
-//! Signs: a local issuer for tests and demonstrations, with every defect on purpose.
+//! Signs: a local issuer for tests and demonstrations, with every defect on purpose, and in
+//! [`authorization_server`] the OAuth server for MCP, without any.
 //!
 //! A [`DevIssuer`] makes tokens ([`Mint`]) the way Clerk or any OpenID Connect provider would, publishes the keys that
 //! verify them, and can do everything wrong that an issuer or an attacker may do: one [`Defect`] of a token at a time,
@@ -29,6 +30,7 @@
 //!
 //! [`DevIssuer::serve`] puts it on a port, on a thread of its own, so that synchronous callers can use it too.
 
+pub mod authorization_server;
 pub mod conformance;
 
 mod answer;

@@ -21,7 +21,16 @@ impl Form {
                 "expected content-type: application/x-www-form-urlencoded",
             ));
         }
-        let fields: Vec<_> = form_urlencoded::parse(body)
+        Self::parse(body)
+    }
+
+    /// The parameters of a query.
+    pub(crate) fn query(query: &str) -> Result<Self, OauthError> {
+        Self::parse(query.as_bytes())
+    }
+
+    fn parse(text: &[u8]) -> Result<Self, OauthError> {
+        let fields: Vec<_> = form_urlencoded::parse(text)
             .take(MAX_FIELDS + 1)
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
@@ -29,6 +38,14 @@ impl Form {
             0..=MAX_FIELDS => Ok(Self(fields)),
             _ => Err(OauthError::invalid_request("too many parameters")),
         }
+    }
+
+    /// Refuses parameters that are repeated, whether anybody reads them or not (RFC 6749 §3.1).
+    pub(crate) fn all_once(&self) -> Result<(), OauthError> {
+        for (name, _) in &self.0 {
+            self.one(name)?;
+        }
+        Ok(())
     }
 
     /// A parameter, which may stand there once. Empty is absent (RFC 6749 §3.1).
@@ -102,6 +119,14 @@ impl OauthError {
             challenge: Some(format!(r#"Bearer error="{code}"{more}"#)),
             ..Self::new(code, description)
         }
+    }
+
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    pub(crate) fn description(&self) -> &'static str {
+        self.description
     }
 
     pub(crate) fn answer(self) -> Answer {

@@ -1,0 +1,253 @@
+//! The upstream leg: this server is a client there (RFC 9700 §2.1, OpenID Connect Core §3.1).
+
+use std::sync::Arc;
+
+use doorward_core::{
+    AlgorithmSet, Credential, Facts, Identity, IssuerId, JwkSet, Known, Secret, Timestamp,
+};
+use http::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::form_urlencoded::{Serializer, byte_serialize};
+
+use super::authorize::Asked;
+use super::consent::Cookie;
+use super::respond::{self, Halt};
+use super::secrets::{s256, same};
+use super::store::Kind;
+use super::{Call, Reply, UpstreamAuthentication, UpstreamCall, redirect};
+use crate::encoding::base64;
+use crate::oauth::Form;
+
+/// A sign-in that went upstream.
+#[derive(Serialize, Deserialize)]
+struct Login {
+    asked: Asked,
+    /// The keyed digest of the browser's cookie, as text.
+    browser: String,
+    nonce: String,
+    code_verifier: String,
+}
+
+/// What a code stands for.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Grant {
+    pub(super) asked: Asked,
+    pub(super) sub: String,
+}
+
+impl Call<'_> {
+    /// Sends the browser upstream, where consent was given.
+    pub(super) async fn go_upstream(&self, asked: Asked, cleared: String) -> Result<Reply, Halt> {
+        let (keys, upstream) = (&self.server.keys, &self.server.settings.upstream);
+        let [state, browser, nonce, code_verifier] =
+            ["state", "state browser", "nonce", "code verifier"]
+                .map(|label| self.moment.random_text(label));
+        let to = redirect::with_query(
+            &upstream.authorization_endpoint,
+            &[
+                ("response_type", "code"),
+                ("client_id", &upstream.client_id),
+                ("redirect_uri", &self.server.at("/callback")),
+                ("scope", &upstream.scopes.join(" ")),
+                ("state", &state),
+                ("nonce", &nonce),
+                ("code_challenge", &s256(&code_verifier)),
+                ("code_challenge_method", "S256"),
+            ],
+        );
+        let cookie = Cookie::state(self.server, &state).set(&browser, LOGIN_LIFETIME);
+        let login = Login {
+            asked,
+            browser: keys.form_token("browser", &browser),
+            nonce,
+            code_verifier,
+        };
+        self.put(keys.key(Kind::Login, &state), &login, LOGIN_LIFETIME)
+            .await?;
+        let response = respond::redirect(&to, &[cleared, cookie]).ok_or_else(Halt::unavailable)?;
+        Ok(Reply::Response(response))
+    }
+
+    pub(super) async fn callback(&self) -> Result<Reply, Halt> {
+        let form = Form::query(self.request.uri().query().unwrap_or_default())?;
+        form.all_once()?;
+        let keys = &self.server.keys;
+        let state = form.required("state")?;
+        let key = keys.key(Kind::Login, state);
+        let answered =
+            || Halt::invalid_request("the sign-in was finished already, or too long ago");
+        let found: Login = self.read(key, None).await?.ok_or_else(answered)?;
+        // Another browser's sign-in is not ended by who only knows its state.
+        let cookie = Cookie::state(self.server, state);
+        let own = cookie
+            .read(self.request.headers())
+            .is_some_and(|browser| same(&found.browser, &keys.form_token("browser", browser)));
+        if !own {
+            return Err(Halt::forbidden("the sign-in was begun in another browser"));
+        }
+        let login: Login = self.take(key).await?.ok_or_else(answered)?;
+        let cleared = [cookie.clear()];
+        match self.signed_in(&form, &login).await {
+            Ok(sub) => self.grant(login.asked, sub, &cleared).await,
+            Err(halt) => {
+                let asked = &login.asked;
+                self.refuse(&asked.redirect_uri, asked.state.as_deref(), &halt, &cleared)
+            }
+        }
+    }
+
+    /// Who signed in upstream.
+    async fn signed_in(&self, form: &Form, login: &Login) -> Result<String, Halt> {
+        let upstream = &self.server.settings.upstream;
+        // RFC 9207 §2.4: an answer of another server's is not looked into.
+        match form.one("iss")? {
+            Some(iss) if iss != upstream.issuer => {
+                return Err(server_error("the answer is another server's"));
+            }
+            None if upstream.iss_parameter_supported => {
+                return Err(server_error("the answer does not say whose it is"));
+            }
+            _ => {}
+        }
+        match form.one("error")? {
+            None => {}
+            Some("access_denied") => return Err(Halt::forbidden("signing in was denied")),
+            Some("temporarily_unavailable") => return Err(away()),
+            Some(_) => return Err(server_error("signing in failed")),
+        }
+        let code = form
+            .one("code")?
+            .ok_or_else(|| server_error("the answer has no code"))?;
+        let answer = self.desk.upstream(self.redemption(code, login)).await;
+        let answer = answer.map_err(|_| away())?;
+        if answer.status >= 500 || answer.status == 429 {
+            return Err(away());
+        }
+        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let id_token = body["id_token"].as_str().filter(|_| answer.status == 200);
+        let id_token = id_token.ok_or_else(|| server_error("signing in gave no ID token"))?;
+        self.vouched(id_token, &login.nonce).await
+    }
+
+    fn redemption(&self, code: &str, login: &Login) -> UpstreamCall {
+        let upstream = &self.server.settings.upstream;
+        let mut form = Serializer::new(String::new());
+        form.append_pair("grant_type", "authorization_code")
+            .append_pair("code", code)
+            .append_pair("redirect_uri", &self.server.at("/callback"))
+            .append_pair("code_verifier", &login.code_verifier);
+        let authorization = match &upstream.authentication {
+            UpstreamAuthentication::Basic(secret) => {
+                let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+                let pair = format!(
+                    "{}:{}",
+                    encoded(&upstream.client_id),
+                    encoded(secret.expose())
+                );
+                Some(Secret::new(format!("Basic {}", base64(pair.as_bytes()))))
+            }
+            UpstreamAuthentication::Post(secret) => {
+                form.append_pair("client_id", &upstream.client_id)
+                    .append_pair("client_secret", secret.expose());
+                None
+            }
+            UpstreamAuthentication::None => {
+                form.append_pair("client_id", &upstream.client_id);
+                None
+            }
+        };
+        UpstreamCall {
+            method: Method::POST,
+            url: upstream.token_endpoint.clone(),
+            authorization,
+            form: Some(Secret::new(form.finish())),
+        }
+    }
+
+    /// OpenID Connect Core §3.1.3.7: the ID token, judged by the one verifier of the house, and its `nonce`.
+    async fn vouched(&self, id_token: &str, nonce: &str) -> Result<String, Halt> {
+        let upstream = &self.server.settings.upstream;
+        let call = UpstreamCall {
+            method: Method::GET,
+            url: upstream.jwks_uri.clone(),
+            authorization: None,
+            form: None,
+        };
+        let answer = self.desk.upstream(call).await.map_err(|_| away())?;
+        let keys = std::str::from_utf8(&answer.body)
+            .ok()
+            .filter(|_| answer.status == 200)
+            .and_then(|text| JwkSet::parse(text, AlgorithmSet::ASYMMETRIC).ok())
+            .ok_or_else(away)?;
+        let (facts, now) = (
+            Fetched(Arc::new(keys)),
+            Timestamp::from_secs(self.moment.now),
+        );
+        let verdict = self
+            .server
+            .upstream
+            .verify(&Credential::bearer(id_token), &facts, now);
+        let doorward_core::Outcome::Verified(identity) = verdict else {
+            return Err(server_error("the ID token is not good"));
+        };
+        if !names_nonce(&identity, nonce, &upstream.client_id) {
+            return Err(server_error("the ID token belongs to another sign-in"));
+        }
+        Ok(identity.subject().to_owned())
+    }
+
+    /// Gives the client its code.
+    async fn grant(&self, asked: Asked, sub: String, cleared: &[String]) -> Result<Reply, Halt> {
+        let code = self.moment.random_text("code");
+        let grant = Grant { asked, sub };
+        let key = self.server.keys.key(Kind::Code, &code);
+        self.put(key, &grant, CODE_LIFETIME).await?;
+        let asked = &grant.asked;
+        let said = [("code", code.as_str())];
+        self.send_back(&asked.redirect_uri, asked.state.as_deref(), &said, cleared)
+    }
+}
+
+/// The key set as it was fetched for this sign-in.
+struct Fetched(Arc<JwkSet>);
+
+impl Facts for Fetched {
+    fn keys(&self, _: IssuerId, _: Option<&str>, kid: Option<&str>) -> Known<Arc<JwkSet>> {
+        if self.0.covers(kid) {
+            Known::Yes(Arc::clone(&self.0))
+        } else {
+            Known::No
+        }
+    }
+}
+
+/// Whether the ID token is of this sign-in, and for this client if it is for several.
+fn names_nonce(identity: &Identity, nonce: &str, client_id: &str) -> bool {
+    let Ok(claims) = identity.custom_claims::<Value>() else {
+        return false;
+    };
+    let several = claims["aud"]
+        .as_array()
+        .is_some_and(|audiences| audiences.len() > 1);
+    claims["nonce"]
+        .as_str()
+        .is_some_and(|given| same(given, nonce))
+        && (!several || claims["azp"].as_str() == Some(client_id))
+}
+
+fn server_error(why: &'static str) -> Halt {
+    Halt::new("server_error", why)
+}
+
+fn away() -> Halt {
+    Halt::new(
+        "temporarily_unavailable",
+        "the place to sign in does not answer",
+    )
+}
+
+/// Seconds that somebody has to sign in.
+const LOGIN_LIFETIME: i64 = 600;
+/// Seconds that a client has to redeem its code (RFC 6749 §4.1.2: ten minutes at most).
+const CODE_LIFETIME: i64 = 60;

@@ -1,0 +1,130 @@
+//! Clients: who they are, and how they show it (RFC 6749 §2.3, RFC 7591 §2).
+
+use doorward_core::Secret;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use serde::{Deserialize, Serialize};
+
+use super::respond::Halt;
+use super::secrets::same;
+use super::store::Kind;
+use super::{Call, Registration};
+use crate::encoding::base64_decode;
+use crate::oauth::Form;
+
+/// A client, registered or known from the start.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Client {
+    pub(super) client_id: String,
+    pub(super) client_name: String,
+    pub(super) redirect_uris: Vec<String>,
+    /// Whether it may refresh.
+    pub(super) refreshes: bool,
+    /// The scopes it may ask for, if it is limited.
+    pub(super) scopes: Option<Vec<String>>,
+    /// Whether the operator named it. Nobody else is trusted with a browser before a person was asked.
+    #[serde(skip)]
+    pub(super) by_operator: bool,
+}
+
+impl Call<'_> {
+    /// The client of this name, which outlives a use of its by `extend` seconds.
+    pub(super) async fn client(&self, client_id: &str, used: bool) -> Result<Option<Client>, Halt> {
+        let settings = &self.server.settings;
+        if let Some(known) = settings
+            .clients
+            .iter()
+            .find(|known| known.client_id == client_id)
+        {
+            return Ok(Some(Client {
+                client_id: known.client_id.clone(),
+                client_name: known.client_name.clone(),
+                redirect_uris: known.redirect_uris.clone(),
+                refreshes: true,
+                scopes: None,
+                by_operator: true,
+            }));
+        }
+        // What was registered while registration was open is trusted no longer when it is closed.
+        let Registration::Open { lifetime, .. } = settings.registration else {
+            return Ok(None);
+        };
+        let extend_to = used.then(|| self.moment.now.saturating_add(lifetime));
+        self.read(self.server.keys.key(Kind::Client, client_id), extend_to)
+            .await
+    }
+
+    /// The client that asks at `/token` or `/revoke`.
+    pub(super) async fn authenticated(&self, form: &Form) -> Result<Client, Halt> {
+        let (client_id, secret) = credentials(self.request.headers(), form)?;
+        let known = self
+            .server
+            .settings
+            .clients
+            .iter()
+            .find(|known| known.client_id == client_id);
+        let right = match (known.and_then(|known| known.client_secret.as_ref()), secret) {
+            (Some(right), Some(given)) => same(right.expose(), given.expose()),
+            // A public client that sends a secret is confused, and whoever reads it would be deceived.
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if !right {
+            return Err(Halt::invalid_client(
+                "the client's credentials are not its own",
+            ));
+        }
+        let client = self.client(&client_id, true).await?;
+        client.ok_or_else(|| Halt::invalid_client("there is no such client"))
+    }
+}
+
+/// RFC 6749 §2.3.1: in the header or in the body, not in both.
+fn credentials(headers: &HeaderMap, form: &Form) -> Result<(String, Option<Secret>), Halt> {
+    let (named, secret) = (form.one("client_id")?, form.one("client_secret")?);
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    match (given.next(), given.next()) {
+        (None, _) => {
+            let named = named.ok_or_else(|| Halt::invalid_client("the client is not named"))?;
+            Ok((named.to_owned(), secret.map(Secret::from)))
+        }
+        (Some(header), None) => {
+            if secret.is_some() {
+                return Err(Halt::invalid_request(
+                    "the client authenticates in two ways",
+                ));
+            }
+            let (client_id, secret) = header
+                .to_str()
+                .ok()
+                .and_then(basic)
+                .ok_or_else(|| Halt::invalid_client("the credentials cannot be read"))?;
+            if named.is_some_and(|named| named != client_id) {
+                return Err(Halt::invalid_request("the client has two names"));
+            }
+            Ok((client_id, Some(secret)))
+        }
+        (Some(_), Some(_)) => Err(Halt::invalid_request(
+            "the client authenticates in two ways",
+        )),
+    }
+}
+
+/// RFC 7617 §2, both halves form-encoded.
+fn basic(header: &str) -> Option<(String, Secret)> {
+    let (scheme, text) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(base64_decode(text.trim())?).ok()?;
+    let (client_id, secret) = text.split_once(':')?;
+    Some((decoded(client_id)?, Secret::new(decoded(secret)?)))
+}
+
+fn decoded(text: &str) -> Option<String> {
+    // As the value of one field; the separator cannot occur in it.
+    let encoded = text.replace('&', "%26");
+    let field = format!("v={encoded}");
+    let mut fields = url::form_urlencoded::parse(field.as_bytes());
+    fields.next().map(|(_, value)| value.into_owned())
+}

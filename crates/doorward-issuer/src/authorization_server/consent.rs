@@ -1,0 +1,204 @@
+//! Somebody's decision about a client, before anything goes upstream (MCP security best practices, "Confused Deputy").
+
+use std::fmt;
+
+use http::HeaderMap;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HeaderName, HeaderValue, ORIGIN,
+    REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+
+use super::authorize::Transaction;
+use super::respond::Halt;
+use super::secrets::same;
+use super::store::Kind;
+use super::{Call, Inner, Reply, redirect};
+use crate::oauth::Form;
+
+/// What somebody has to be told and asked. The page posts a form to [`action`](Self::action) with the fields
+/// `transaction`, `form_token` and `decision`, which is `allow` or `deny`. Every text of a client's has to be escaped.
+#[non_exhaustive]
+pub struct ConsentPrompt {
+    /// Where the form is posted to.
+    pub action: String,
+    /// A field of the form: which request this is about.
+    pub transaction: String,
+    /// A field of the form: that this page was shown (against forged requests).
+    pub form_token: String,
+    /// The client's name for the server.
+    pub client_id: String,
+    /// The client's name for people. It chose it itself.
+    pub client_name: String,
+    /// Where the answer goes.
+    pub redirect_uri: String,
+    /// The origin, or the scheme, that it goes to: what a person can judge.
+    pub redirect_host: String,
+    /// Whether it goes to a program on the person's own machine, where any program may pose as the client.
+    pub only_on_this_machine: bool,
+    /// What the client may do then.
+    pub scopes: Vec<String>,
+    /// Where it may do that.
+    pub resource: String,
+    /// Where the person signs in next.
+    pub upstream_origin: String,
+    pub(super) set_cookie: HeaderValue,
+}
+
+impl ConsentPrompt {
+    /// The headers that the page is sent with: its cookie, kept by nobody, in nobody's frame, its form sent nowhere else.
+    pub fn headers(&self) -> HeaderMap {
+        // Browsers apply `form-action` to the redirects that follow as well.
+        let policy = format!(
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; \
+             form-action 'self' {} {}",
+            self.upstream_origin, self.redirect_host
+        );
+        let fixed = |text: &'static str| HeaderValue::from_static(text);
+        let mut headers = HeaderMap::from_iter([
+            (CACHE_CONTROL, fixed("no-store")),
+            (REFERRER_POLICY, fixed("no-referrer")),
+            (X_FRAME_OPTIONS, fixed("DENY")),
+            (X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
+            (SET_COOKIE, self.set_cookie.clone()),
+        ]);
+        let strictest = fixed("default-src 'none'; frame-ancestors 'none'; form-action 'self'");
+        let policy = policy.parse().unwrap_or(strictest);
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+        headers
+    }
+}
+
+impl fmt::Debug for ConsentPrompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConsentPrompt")
+            .field("client_name", &self.client_name)
+            .field("redirect_uri", &self.redirect_uri)
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Call<'_> {
+    pub(super) async fn consent(&self) -> Result<Reply, Halt> {
+        let form = Form::read(self.request.headers(), self.request.body())?;
+        self.must_be_our_page()?;
+        let keys = &self.server.keys;
+        let id = form.required("transaction")?;
+        let cookie = Cookie::consent(self.server, id);
+        let browser = cookie.read(self.request.headers()).ok_or_else(|| {
+            Halt::forbidden("the page was opened in another browser, or too long ago")
+        })?;
+        if !same(form.required("form_token")?, &keys.form_token(id, browser)) {
+            return Err(Halt::forbidden(
+                "the form is not from the page that was shown",
+            ));
+        }
+        let decision = match form.required("decision")? {
+            "allow" => true,
+            "deny" => false,
+            _ => {
+                return Err(Halt::invalid_request(
+                    "the decision is neither allow nor deny",
+                ));
+            }
+        };
+        let transaction: Option<Transaction> = self.take(keys.key(Kind::Transaction, id)).await?;
+        let Transaction {
+            asked,
+            browser: bound,
+        } = transaction.ok_or_else(|| {
+            Halt::invalid_request("the request was answered already, or too long ago")
+        })?;
+        if !same(&bound, &keys.form_token("browser", browser)) {
+            return Err(Halt::forbidden("the page was opened in another browser"));
+        }
+        if decision {
+            return self.go_upstream(asked, cookie.clear()).await;
+        }
+        let denied = Halt::forbidden("the request was denied");
+        self.refuse(
+            &asked.redirect_uri,
+            asked.state.as_deref(),
+            &denied,
+            &[cookie.clear()],
+        )
+    }
+
+    /// What browsers say of where a form was posted from, if they do.
+    fn must_be_our_page(&self) -> Result<(), Halt> {
+        let headers = self.request.headers();
+        let own = redirect::origin(&self.server.settings.issuer);
+        let foreign = |name: HeaderName, own: &str| {
+            headers
+                .get_all(name)
+                .iter()
+                .any(|value| value.as_bytes() != own.as_bytes())
+        };
+        // Under `no-referrer` a browser says `null` for the origin of a form, even to the page's own.
+        let origin = headers.get_all(ORIGIN).iter();
+        let other = |value: &HeaderValue| value != own.as_str() && value != "null";
+        if origin.into_iter().any(other)
+            || foreign(HeaderName::from_static("sec-fetch-site"), "same-origin")
+        {
+            return Err(Halt::forbidden("the form was posted from another site"));
+        }
+        Ok(())
+    }
+}
+
+/// A cookie that binds one step of one sign-in to one browser: `__Host-` where there is TLS (RFC 6265bis §4.1.3).
+pub(super) struct Cookie {
+    name: String,
+    secure: bool,
+}
+
+impl Cookie {
+    /// Set when somebody is asked.
+    pub(super) fn consent(server: &Inner, transaction: &str) -> Self {
+        Self::named(server, "consent", transaction)
+    }
+
+    /// Set when somebody has approved, and never before.
+    pub(super) fn state(server: &Inner, state: &str) -> Self {
+        Self::named(server, "state", state)
+    }
+
+    /// Each sign-in has its own, so two tabs do not disturb one another.
+    fn named(server: &Inner, step: &str, id: &str) -> Self {
+        let secure = server.is_https();
+        let prefix = if secure { "__Host-" } else { "" };
+        let mark = &server.keys.form_token(step, id)[..MARK];
+        Self {
+            name: format!("{prefix}doorward_{step}_{mark}"),
+            secure,
+        }
+    }
+
+    pub(super) fn set(&self, value: &str, seconds: i64) -> String {
+        let secure = if self.secure { "; Secure" } else { "" };
+        let name = &self.name;
+        format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
+    }
+
+    pub(super) fn clear(&self) -> String {
+        self.set("", 0)
+    }
+
+    /// The value, if the request brings exactly one.
+    pub(super) fn read<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        let lines = headers
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|line| line.to_str().ok());
+        let mut found = lines
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .filter(|(name, _)| *name == self.name)
+            .map(|(_, value)| value);
+        found
+            .next()
+            .filter(|value| !value.is_empty() && found.next().is_none())
+    }
+}
+
+const MARK: usize = 16;

@@ -1,0 +1,399 @@
+//! What the operator decides, read once and checked (RFC 8414 §2, RFC 9728 §1.2).
+
+use std::fmt;
+
+use doorward_core::Secret;
+use url::{Host, Url};
+
+/// The server's settings. Where a field has a safe default, [`Settings::new`] sets it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Its issuer identifier: `https`, or `http` on a loopback host; without query, fragment or slash at its end
+    /// (RFC 8414 §2). Every endpoint stands below it, and it goes out byte by byte as it stands here.
+    pub issuer: String,
+    /// The protected resource, the MCP server's URL: the `aud` of every access token (RFC 8707 §2, RFC 9728 §1.2).
+    pub resource: String,
+    /// The scopes it grants (RFC 6749 §3.3). Who asks for none is asked to approve them all.
+    pub scopes: Vec<String>,
+    /// What lookup keys, refresh tokens and form tokens are keyed with: 32 random bytes at least, the same on every
+    /// node, and nobody else's secret.
+    pub secret: Secret,
+    /// Where people sign in.
+    pub upstream: Upstream,
+    /// Clients that are known from the start.
+    pub clients: Vec<StaticClient>,
+    /// Who may register a client (RFC 7591).
+    pub registration: Registration,
+    /// Redirect URI schemes of native applications besides `http` on loopback and `https`, such as `cursor`
+    /// (RFC 8252 §7.1). None by default.
+    pub custom_schemes: Vec<String>,
+    /// Seconds until an access token expires. 3600 by default.
+    pub access_token_lifetime: i64,
+    /// Seconds that a family of refresh tokens outlives its last use. 30 days by default.
+    pub refresh_lifetime: i64,
+    /// Answers `invalid_grant` with 401, as some clients were built to expect, instead of RFC 6749 §5.2's 400.
+    pub invalid_grant_is_unauthorized: bool,
+}
+
+/// The authorization server at which people sign in; to it, this one is a client.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Upstream {
+    /// Its `iss`, exactly.
+    pub issuer: String,
+    /// Where the browser is sent.
+    pub authorization_endpoint: String,
+    /// Where codes are redeemed.
+    pub token_endpoint: String,
+    /// Where its public keys are.
+    pub jwks_uri: String,
+    /// Our name there.
+    pub client_id: String,
+    /// How we show who we are there.
+    pub authentication: UpstreamAuthentication,
+    /// What we ask for; `openid` is among it. By default `openid email profile`.
+    pub scopes: Vec<String>,
+    /// Whether its metadata says `authorization_response_iss_parameter_supported`. Then an answer without `iss` is
+    /// refused; a wrong `iss` is refused in any case (RFC 9207 §2.4).
+    pub iss_parameter_supported: bool,
+}
+
+/// How a client shows who it is (RFC 6749 §2.3.1).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum UpstreamAuthentication {
+    /// Not at all: a public client.
+    None,
+    /// HTTP Basic, both halves form-encoded.
+    Basic(Secret),
+    /// In the body.
+    Post(Secret),
+}
+
+/// A client that the operator knows.
+#[derive(Clone, Debug)]
+pub struct StaticClient {
+    /// Its name.
+    pub client_id: String,
+    /// Its secret, if it is confidential.
+    pub client_secret: Option<Secret>,
+    /// What the consent page calls it.
+    pub client_name: String,
+    /// Where it may be sent back to.
+    pub redirect_uris: Vec<String>,
+}
+
+/// Who may register a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// Nobody; `/register` is not there.
+    Off,
+    /// Everybody, within bounds.
+    Open {
+        /// Seconds that a client outlives its last token request.
+        lifetime: i64,
+        /// How many one source may register in a minute.
+        each_minute: u32,
+        /// How many all sources together may register in a minute.
+        all_each_minute: u32,
+    },
+}
+
+/// A setting that is unsafe or useless: which one, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl Settings {
+    /// Settings with defaults for everything that has a safe one.
+    pub fn new(
+        issuer: impl Into<String>,
+        resource: impl Into<String>,
+        secret: Secret,
+        upstream: Upstream,
+    ) -> Self {
+        Self {
+            issuer: issuer.into(),
+            resource: resource.into(),
+            scopes: Vec::new(),
+            secret,
+            upstream,
+            clients: Vec::new(),
+            registration: Registration::default(),
+            custom_schemes: Vec::new(),
+            access_token_lifetime: 3600,
+            refresh_lifetime: 30 * 86_400,
+            invalid_grant_is_unauthorized: false,
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let issuer = address("issuer", &self.issuer)?;
+        if self.issuer.ends_with('/') || self.issuer.contains(['?', '#']) {
+            return Err(ConfigError(format!(
+                "`issuer` is {:?}; it has no query, no fragment and no slash at its end",
+                self.issuer
+            )));
+        }
+        let normal = issuer.as_str().strip_suffix('/').unwrap_or(issuer.as_str());
+        if normal != self.issuer {
+            return Err(ConfigError(format!(
+                "`issuer` is {:?}; clients compare it byte by byte, so write it as {normal:?}",
+                self.issuer
+            )));
+        }
+        address("resource", &self.resource)?;
+        if self.resource.contains(['?', '#']) {
+            return Err(ConfigError(
+                "`resource` has a query or a fragment".to_owned(),
+            ));
+        }
+        if self.secret.expose().len() < MIN_SECRET {
+            return Err(ConfigError(format!(
+                "`secret` has {} bytes; {MIN_SECRET} random ones at least are needed",
+                self.secret.expose().len()
+            )));
+        }
+        for scope in self.scopes.iter().chain(&self.upstream.scopes) {
+            if !is_scope(scope) {
+                return Err(ConfigError(format!(
+                    "`scopes` has {scope:?}, which is no scope"
+                )));
+            }
+        }
+        let upstream = &self.upstream;
+        for (name, url) in [
+            ("authorization_endpoint", &upstream.authorization_endpoint),
+            ("token_endpoint", &upstream.token_endpoint),
+            ("jwks_uri", &upstream.jwks_uri),
+        ] {
+            if address(name, url)?.fragment().is_some() {
+                return Err(ConfigError(format!("`{name}` has a fragment")));
+            }
+        }
+        if !upstream.scopes.iter().any(|scope| scope == "openid") {
+            return Err(ConfigError(
+                "`upstream.scopes` lacks `openid`, so nobody would say who signed in".to_owned(),
+            ));
+        }
+        for scheme in &self.custom_schemes {
+            if !is_custom_scheme(scheme) {
+                return Err(ConfigError(format!(
+                    "`custom_schemes` has {scheme:?}; expected a native application's own scheme, in lower case"
+                )));
+            }
+        }
+        for client in &self.clients {
+            if client.client_id.is_empty() || client.redirect_uris.is_empty() {
+                return Err(ConfigError(
+                    "a client in `clients` has no `client_id` or no `redirect_uris`".to_owned(),
+                ));
+            }
+            for uri in &client.redirect_uris {
+                super::redirect::check(uri, &self.custom_schemes).map_err(|why| {
+                    ConfigError(format!("`redirect_uris` of {:?}: {why}", client.client_id))
+                })?;
+            }
+        }
+        let named: std::collections::HashSet<_> = self
+            .clients
+            .iter()
+            .map(|client| &client.client_id)
+            .collect();
+        if named.len() != self.clients.len() {
+            return Err(ConfigError("`clients` names one client twice".to_owned()));
+        }
+        for (name, seconds) in [
+            ("access_token_lifetime", self.access_token_lifetime),
+            ("refresh_lifetime", self.refresh_lifetime),
+        ] {
+            if !(1..=MAX_LIFETIME).contains(&seconds) {
+                return Err(ConfigError(format!(
+                    "`{name}` is {seconds} s; expected 1 to {MAX_LIFETIME}"
+                )));
+            }
+        }
+        match self.registration {
+            Registration::Open { lifetime, .. } if !(60..=MAX_LIFETIME).contains(&lifetime) => {
+                Err(ConfigError(format!(
+                    "`registration.lifetime` is {lifetime} s; expected 60 to {MAX_LIFETIME}"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Upstream {
+    /// An upstream whose endpoints stand where its metadata says.
+    pub fn new(
+        issuer: impl Into<String>,
+        authorization_endpoint: impl Into<String>,
+        token_endpoint: impl Into<String>,
+        jwks_uri: impl Into<String>,
+        client_id: impl Into<String>,
+        authentication: UpstreamAuthentication,
+    ) -> Self {
+        Self {
+            issuer: issuer.into(),
+            authorization_endpoint: authorization_endpoint.into(),
+            token_endpoint: token_endpoint.into(),
+            jwks_uri: jwks_uri.into(),
+            client_id: client_id.into(),
+            authentication,
+            scopes: ["openid", "email", "profile"].map(str::to_owned).to_vec(),
+            iss_parameter_supported: false,
+        }
+    }
+}
+
+impl Default for Registration {
+    /// Open: 90 days, ten a minute for each source, a hundred for all.
+    fn default() -> Self {
+        Self::Open {
+            lifetime: 90 * 86_400,
+            each_minute: 10,
+            all_each_minute: 100,
+        }
+    }
+}
+
+impl ConfigError {
+    pub(super) fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// RFC 6749 §3.3: one `scope-token`.
+pub(super) fn is_scope(text: &str) -> bool {
+    let fits =
+        |byte: u8| byte == 0x21 || (0x23..=0x5b).contains(&byte) || (0x5d..=0x7e).contains(&byte);
+    !text.is_empty() && text.bytes().all(fits)
+}
+
+/// Whether this host is the machine itself.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn address(name: &str, text: &str) -> Result<Url, ConfigError> {
+    let wrong = || {
+        ConfigError(format!(
+            "`{name}` is {text:?}; expected an https URL, or http on a loopback host"
+        ))
+    };
+    let url = Url::parse(text).map_err(|_| wrong())?;
+    let safe = match url.scheme() {
+        "https" => true,
+        "http" => is_loopback(&url),
+        _ => false,
+    };
+    let bare = url.username().is_empty() && url.password().is_none();
+    (safe && bare).then_some(url).ok_or_else(wrong)
+}
+
+/// RFC 3986 §3.1, less the schemes that a browser acts on itself.
+fn is_custom_scheme(scheme: &str) -> bool {
+    let fits =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
+    scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme.bytes().all(fits)
+        && !NEVER_CUSTOM.contains(&scheme)
+}
+
+const NEVER_CUSTOM: [&str; 13] = [
+    "http",
+    "https",
+    "javascript",
+    "data",
+    "file",
+    "vbscript",
+    "blob",
+    "about",
+    "ftp",
+    "ws",
+    "wss",
+    "filesystem",
+    "view-source",
+];
+const MIN_SECRET: usize = 32;
+const MAX_LIFETIME: i64 = 400 * 86_400;
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::settings;
+    use super::*;
+
+    #[test]
+    fn what_is_unsafe_stops_the_start() {
+        assert_eq!(settings().check(), Ok(()));
+        type Spoil = fn(&mut Settings);
+        let wrong: [(&str, Spoil); 16] = [
+            ("issuer", |s| s.issuer = "http://mcp.example.com".into()),
+            ("issuer", |s| s.issuer = "https://mcp.example.com/".into()),
+            ("issuer", |s| s.issuer = "https://MCP.example.com".into()),
+            ("issuer", |s| s.issuer = "https://u@mcp.example.com".into()),
+            ("issuer", |s| s.issuer = "https://mcp.example.com?x".into()),
+            ("resource", |s| s.resource = "mcp".into()),
+            ("resource", |s| {
+                s.resource = "https://a.example/mcp#x".into()
+            }),
+            ("secret", |s| s.secret = Secret::from("short")),
+            ("scopes", |s| s.scopes = vec!["a b".into()]),
+            ("token_endpoint", |s| {
+                s.upstream.token_endpoint = "http://a.example/t".into()
+            }),
+            ("jwks_uri", |s| {
+                s.upstream.jwks_uri = "file:///etc/passwd".into()
+            }),
+            ("openid", |s| s.upstream.scopes = vec!["email".into()]),
+            ("custom_schemes", |s| {
+                s.custom_schemes = vec!["javascript".into()]
+            }),
+            ("custom_schemes", |s| {
+                s.custom_schemes = vec!["Cursor".into()]
+            }),
+            ("access_token_lifetime", |s| s.access_token_lifetime = 0),
+            ("redirect_uris", |s| {
+                s.clients = vec![StaticClient {
+                    client_id: "a".into(),
+                    client_secret: None,
+                    client_name: "A".into(),
+                    redirect_uris: vec!["https://a.example/#x".into()],
+                }];
+            }),
+        ];
+        for (named, spoil) in wrong {
+            let mut settings = settings();
+            spoil(&mut settings);
+            let error = settings.check().expect_err(named).to_string();
+            assert!(error.contains(named), "{named}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_loopback_host_may_do_without_tls() {
+        for issuer in [
+            "http://127.0.0.1:8000",
+            "http://localhost",
+            "http://[::1]:1/x",
+        ] {
+            let mut settings = settings();
+            settings.issuer = issuer.into();
+            assert_eq!(settings.check(), Ok(()), "{issuer}");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! What the server remembers: a store with semantics, each operation atomic, everything with an end.
+
+use std::fmt;
+use std::future::Future;
+
+use super::secrets::Digest;
+
+/// Where the server keeps what it has to remember between requests.
+///
+/// Every operation is atomic against every other, on every node. Keys are keyed digests: a store never sees a code, a
+/// state or a token. Times are in seconds since 1970; what has expired is as good as absent, swept or not.
+pub trait Store: Send + Sync {
+    /// Keeps `value` until `expires_at`, unless the key is taken.
+    fn put_if_absent(
+        &self,
+        key: Key,
+        value: Vec<u8>,
+        expires_at: i64,
+        now: i64,
+    ) -> impl Future<Output = Result<Put, StoreError>> + Send;
+
+    /// The value, which stays; with `extend_to`, at least until then. That of a revoked family is absent; that of a code
+    /// is there as long as the code is remembered.
+    fn read(
+        &self,
+        key: Key,
+        extend_to: Option<i64>,
+        now: i64,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
+
+    /// The value, which is gone then: of many that take, one gets it.
+    fn take(
+        &self,
+        key: Key,
+        now: i64,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
+
+    /// Uses a code and opens its family, both or neither. The code is remembered as used until `remember_until`.
+    fn redeem(
+        &self,
+        redemption: Redemption,
+        now: i64,
+    ) -> impl Future<Output = Result<Redeemed, StoreError>> + Send;
+
+    /// Moves a family on from the generation that was presented; a generation that was replaced longer than `grace`
+    /// seconds ago, or is older than the last, revokes the family.
+    fn rotate(
+        &self,
+        family: Digest,
+        presented: u32,
+        grace: i64,
+        extend_to: i64,
+        now: i64,
+    ) -> impl Future<Output = Result<Rotated, StoreError>> + Send;
+
+    /// Ends a family. One that is not there needs no end.
+    fn revoke_family(
+        &self,
+        family: Digest,
+        now: i64,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Counts one more in the window of so many seconds that `now` is in, and tells the count. A store that can count no
+    /// more sources tells [`u32::MAX`].
+    fn incr_window(
+        &self,
+        key: Digest,
+        seconds: i64,
+        now: i64,
+    ) -> impl Future<Output = Result<u32, StoreError>> + Send;
+
+    /// Forgets what has expired; says how much that was.
+    fn sweep(&self, now: i64) -> impl Future<Output = Result<usize, StoreError>> + Send;
+}
+
+/// What a record is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// A registered client.
+    Client,
+    /// A request that waits for consent.
+    Transaction,
+    /// A sign-in that went upstream.
+    Login,
+    /// An authorization code.
+    Code,
+    /// A family of refresh tokens.
+    Family,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Client,
+        Self::Transaction,
+        Self::Login,
+        Self::Code,
+        Self::Family,
+    ];
+}
+
+/// A record's key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name's keyed digest.
+    pub digest: Digest,
+}
+
+/// A code to be used, and the family it opens.
+#[derive(Clone)]
+pub struct Redemption {
+    /// The code.
+    pub code: Digest,
+    /// Until when a second use is recognised.
+    pub remember_until: i64,
+    /// The family.
+    pub family: Digest,
+    /// What is known of it.
+    pub value: Vec<u8>,
+    /// When it ends unless it is used.
+    pub expires_at: i64,
+}
+
+/// What came of putting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is kept.
+    Stored,
+    /// The key was taken.
+    Present,
+    /// There is no room.
+    Full,
+}
+
+/// What came of using a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redeemed {
+    /// It was the first use.
+    First,
+    /// It had been used.
+    Again,
+    /// There is no such code.
+    Absent,
+    /// There is no room for its family; the code was not used.
+    Full,
+}
+
+/// What came of moving a family on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotated {
+    /// To this generation.
+    Next(u32),
+    /// It had been moved on to this generation just now, and the answer was lost.
+    Again(u32),
+    /// An old generation came back: the family is revoked.
+    Reused,
+    /// There is no such family, or it is revoked, or it never had such a generation.
+    Absent,
+}
+
+/// The store is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreError;
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the store does not answer")
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// One operation, as an [`Exchange`](super::Exchange) asks for it.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "the methods of `Store` document each")]
+pub enum Operation {
+    PutIfAbsent {
+        key: Key,
+        value: Vec<u8>,
+        expires_at: i64,
+    },
+    Read {
+        key: Key,
+        extend_to: Option<i64>,
+    },
+    Take {
+        key: Key,
+    },
+    Redeem(Redemption),
+    Rotate {
+        family: Digest,
+        presented: u32,
+        grace: i64,
+        extend_to: i64,
+    },
+    RevokeFamily {
+        family: Digest,
+    },
+    IncrWindow {
+        key: Digest,
+        seconds: i64,
+    },
+}
+
+/// What came of an [`Operation`].
+#[derive(Clone)]
+#[expect(missing_docs, reason = "the methods of `Store` document each")]
+pub enum Outcome {
+    Put(Put),
+    Value(Option<Vec<u8>>),
+    Redeemed(Redeemed),
+    Rotated(Rotated),
+    Revoked,
+    Count(u32),
+}
+
+impl Operation {
+    /// Performs it.
+    pub async fn perform(self, store: &impl Store, now: i64) -> Result<Outcome, StoreError> {
+        Ok(match self {
+            Self::PutIfAbsent {
+                key,
+                value,
+                expires_at,
+            } => Outcome::Put(store.put_if_absent(key, value, expires_at, now).await?),
+            Self::Read { key, extend_to } => Outcome::Value(store.read(key, extend_to, now).await?),
+            Self::Take { key } => Outcome::Value(store.take(key, now).await?),
+            Self::Redeem(redemption) => Outcome::Redeemed(store.redeem(redemption, now).await?),
+            Self::Rotate {
+                family,
+                presented,
+                grace,
+                extend_to,
+            } => Outcome::Rotated(
+                store
+                    .rotate(family, presented, grace, extend_to, now)
+                    .await?,
+            ),
+            Self::RevokeFamily { family } => {
+                store.revoke_family(family, now).await?;
+                Outcome::Revoked
+            }
+            Self::IncrWindow { key, seconds } => {
+                Outcome::Count(store.incr_window(key, seconds, now).await?)
+            }
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::PutIfAbsent { .. } => "PutIfAbsent",
+            Self::Read { .. } => "Read",
+            Self::Take { .. } => "Take",
+            Self::Redeem(_) => "Redeem",
+            Self::Rotate { .. } => "Rotate",
+            Self::RevokeFamily { .. } => "RevokeFamily",
+            Self::IncrWindow { .. } => "IncrWindow",
+        }
+    }
+}
+
+// Values hold a client's state, a PKCE verifier, a nonce: none of it is printed.
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Put(put) => put.fmt(f),
+            Self::Value(value) => write!(f, "Value({} bytes)", value.as_ref().map_or(0, Vec::len)),
+            Self::Redeemed(redeemed) => redeemed.fmt(f),
+            Self::Rotated(rotated) => rotated.fmt(f),
+            Self::Revoked => f.write_str("Revoked"),
+            Self::Count(count) => write!(f, "Count({count})"),
+        }
+    }
+}
+
+impl fmt::Debug for Redemption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redemption")
+    }
+}
