@@ -19,7 +19,7 @@ pub(super) fn check(uri: &str, custom_schemes: &[String]) -> Result<(), &'static
         return Err("a redirect URI has no fragment");
     }
     let url = Url::parse(uri).map_err(|_| "a redirect URI is no absolute URI")?;
-    if !url.username().is_empty() || url.password().is_some() || authority(uri).contains('@') {
+    if !url.username().is_empty() || url.password().is_some() {
         return Err("a redirect URI has no userinfo");
     }
     match url.scheme() {
@@ -95,11 +95,6 @@ fn loopback(uri: &str) -> Option<(&str, &str)> {
 
 fn ends_host(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with([':', '/', '?'])
-}
-
-fn authority(uri: &str) -> &str {
-    let rest = uri.split_once("://").map_or("", |(_, rest)| rest);
-    rest.split(['/', '?']).next().unwrap_or_default()
 }
 
 const LOOPBACK_HOSTS: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];

@@ -729,9 +729,12 @@ fn what_is_wrong_with_a_request_goes_back_with_state_and_iss() {
         assert_eq!(parameter(&to, "state").as_deref(), Some("a state & more"));
         assert_eq!(parameter(&to, "iss").as_deref(), Some(ISSUER));
     }
-    let twice = format!("{}&scope=notes:write", authorize(&client_id, &[]).uri());
-    let to = location(&world.respond(Request::get(twice).body(Vec::new()).unwrap()));
-    assert_eq!(parameter(&to, "error").as_deref(), Some("invalid_request"));
+    // RFC 6749 §3.1 forbids it of parameters that nobody reads, too.
+    for twice in ["&scope=notes:write", "&x=1&x=1"] {
+        let twice = format!("{}{twice}", authorize(&client_id, &[]).uri());
+        let to = location(&world.respond(Request::get(twice).body(Vec::new()).unwrap()));
+        assert_eq!(parameter(&to, "error").as_deref(), Some("invalid_request"));
+    }
 }
 
 #[test]
