@@ -117,8 +117,13 @@ struct Told {
     events: Option<Map<String, Value>>,
     sub: Option<String>,
     sid: Option<String>,
-    #[serde(default)]
-    nonce: Option<Value>,
+    /// Null is a value too.
+    #[serde(default, deserialize_with = "present")]
+    nonce: bool,
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 #[derive(Deserialize)]
@@ -138,7 +143,7 @@ impl Told {
             return Err(kind(&format!("`events` has no {EVENT:?}")));
         }
         // §2.4: so that no ID token is taken for one.
-        if self.nonce.is_some() {
+        if self.nonce {
             return Err(kind("it has a `nonce`, as only ID tokens have"));
         }
         for_us(self.aud.as_ref(), trusted)?;

@@ -201,9 +201,19 @@ impl Verifier {
 
     /// The trusted issuer of this name, in any of its spellings.
     pub fn issuer_named(&self, name: &str) -> Option<IssuerId> {
-        self.issuer_ids()
-            .zip(&self.issuers)
-            .find_map(|(id, issuer)| issuer.is_named(name).then_some(id))
+        self.resolve(name).map(|(id, _)| id)
+    }
+
+    /// The issuer that answers for a name, and the tenant in it: one of exactly this name, else one of a template, else the
+    /// one whose keys name it.
+    fn resolve<'n>(&self, name: &'n str) -> Option<(IssuerId, Option<&'n str>)> {
+        let exact = || Some((*self.by_name.get(name)?, None));
+        let of_a_tenant = || {
+            let mut templates = self.templates.iter();
+            templates.find_map(|(template, id)| Some((*id, Some(template.tenant(name)?))))
+        };
+        let pinned = || Some((self.pinned_by_keys.filter(|_| is_issuer_url(name))?, None));
+        exact().or_else(of_a_tenant).or_else(pinned)
     }
 
     /// The steps of a verification, cheapest first, nothing fetched for a stranger.
@@ -334,13 +344,7 @@ impl Verifier {
         claims: &'c Unverified<Parsed<'_>>,
     ) -> Result<(IssuerId, &Issuer, Option<&'c str>), Rejection> {
         let name = claims.issuer()?;
-        let exact = || Some((*self.by_name.get(name)?, None));
-        let of_a_tenant = || {
-            let mut templates = self.templates.iter();
-            templates.find_map(|(template, id)| Some((*id, Some(template.tenant(name)?))))
-        };
-        let pinned = || Some((self.pinned_by_keys.filter(|_| is_issuer_url(name))?, None));
-        let Some((id, tenant)) = exact().or_else(of_a_tenant).or_else(pinned) else {
+        let Some((id, tenant)) = self.resolve(name) else {
             return Err(Rejection::new(Reason::IssuerUnknown).with_detail(self.known_issuers(name)));
         };
         Ok((id, &self.issuers[id.index()], tenant))

@@ -116,7 +116,7 @@ fn what_is_issued_afterwards_is_good() {
     assert_eq!(reason(&auth, &before), Some(Reason::TokenRevoked));
     assert_eq!(reason(&auth, &after), None);
     // A day later it is forgotten, and so would the token have been.
-    clock.advance(Duration::from_secs(86_401));
+    clock.advance(Duration::from_secs(86_520));
     let other = auth.revocation(RevokedClaim::Subject, "bob");
     auth.revoke_blocking(other).unwrap();
     assert_eq!(auth.revocation_status().entries, 1);
@@ -261,6 +261,11 @@ fn what_is_no_logout_token_revokes_nothing() {
         (
             "a nonce",
             logout().claim("nonce", "n"),
+            Reason::TokenKindNotAccepted,
+        ),
+        (
+            "a nonce that is null",
+            logout().claim("nonce", serde_json::Value::Null),
             Reason::TokenKindNotAccepted,
         ),
         (
@@ -617,6 +622,93 @@ fn a_store_that_was_never_there_delays_the_first_request_only() {
             "they do not wait again"
         );
     }
+}
+
+/// Everybody who knows more than a store writes it again, at once and without getting in each other's way.
+fn is_repaired_by_many(server: &mut Server, store: &str) {
+    let nodes: Vec<Pair> = (0..4).map(|_| Pair::sharing(store, "accept")).collect();
+    let all = || nodes.iter().flat_map(|pair| [&pair.here, &pair.there]);
+    all().for_each(Authenticator::refresh_blocking);
+    for number in 0..1_500 {
+        let revocation = nodes[0]
+            .here
+            .revocation(RevokedClaim::SessionId, format!("sess_{number}"));
+        nodes[0].here.revoke_blocking(revocation).unwrap();
+    }
+    becomes(true, || {
+        all().all(|auth| auth.revocation_status().entries == 1_500)
+    });
+    server.empty();
+    becomes(1_500, || {
+        let late = Pair::sharing(store, "accept");
+        late.here.refresh_blocking();
+        late.here.revocation_status().entries
+    });
+    becomes(true, || {
+        all().all(|auth| auth.revocation_status().is_healthy())
+    });
+}
+
+#[test]
+fn many_repair_a_redis_that_forgot() {
+    let mut server = Server::redis();
+    let store = server.redis_url();
+    is_repaired_by_many(&mut server, &store);
+}
+
+#[test]
+fn many_repair_a_postgresql_that_forgot() {
+    let mut server = Server::postgres();
+    let store = server.postgres_url();
+    is_repaired_by_many(&mut server, &store);
+}
+
+#[test]
+fn a_file_that_was_replaced_is_noticed() {
+    let folder = Folder::new("replaced");
+    let file = folder.0.join("revoked.db");
+    let pair = Pair::sharing(&format!("sqlite://{}", file.display()), "accept");
+    let token = pair.mint("sess_1");
+    assert_eq!(reason(&pair.there, &token), None);
+    pair.revoke("sess_0").unwrap();
+    for part in ["", "-wal", "-shm"] {
+        drop(std::fs::remove_file(format!("{}{part}", file.display())));
+    }
+    becomes(true, || file.exists());
+    pair.revoke("sess_1").unwrap();
+    becomes(Some(Reason::TokenRevoked), || reason(&pair.there, &token));
+}
+
+#[test]
+fn an_alias_is_the_issuer_that_it_stands_for() {
+    let issuer = issuer(|| START);
+    let mut exact = config(&issuer).issuers.remove(0);
+    exact.issuer = Some("https://login.example.com/main".to_owned());
+    exact.issuer_aliases = Some(ISSUER.into());
+    let mut template = IssuerConfig::new("https://login.example.com/{tenant}", "*");
+    template.tenants = Some("*".into());
+    let clock = Arc::new(ManualClock::at(Timestamp::from_secs(START)));
+    let auth = Authenticator::with_clock(&Config::new([template, exact]), clock).unwrap();
+    let token = issuer.mint(&Mint::default().sub("ada")).unwrap();
+    assert_eq!(reason(&auth, &token), None);
+    for name in [ISSUER, "https://login.example.com/main"] {
+        let revocation = auth.revocation(RevokedClaim::Subject, "ada").of(name);
+        auth.revoke_blocking(revocation).unwrap();
+        assert_eq!(auth.revocation_status().entries, 1, "they are one");
+    }
+    assert_eq!(reason(&auth, &token), Some(Reason::TokenRevoked));
+}
+
+#[test]
+fn who_repeats_a_logout_token_fills_no_store() {
+    let server = Server::redis();
+    let pair = Pair::sharing(&server.redis_url(), "accept");
+    let token = pair.mint("sess_1");
+    assert_eq!(reason(&pair.here, &token), None);
+    for _ in 0..50 {
+        pair.revoke("sess_1").unwrap();
+    }
+    assert!(server.redis_length() <= 2, "{}", server.redis_length());
 }
 
 /// Requests go on while the store is killed and restarted again and again: nothing that was revoked is accepted once it

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use doorward_core::{Claims, Revocation, RevokedClaim, Timestamp, is_issued_until};
 
 /// Whatever was revoked and is not over yet.
+#[derive(Clone)]
 pub(crate) struct Denylist {
     of_any_issuer: ByClaim,
     of_issuer: HashMap<Arc<str>, ByClaim>,

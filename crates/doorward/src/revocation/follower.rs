@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::store::{Address, Store};
 use super::{List, OnOutage, RevocationError};
 use crate::clock::{Clock as _, SystemClock};
+use crate::fetch::jitter;
 use crate::flight::Ticket;
 
 /// For longer than this nobody is out of touch without it being noticed, nor with it.
@@ -25,7 +26,8 @@ const OPENS_WITHIN: Duration = Duration::from_secs(3);
 const ANSWERS_WITHIN: Duration = Duration::from_secs(4);
 /// For so long the first requests wait for the store; then it counts as away until it answers.
 const LOADS_WITHIN: Duration = Duration::from_secs(4);
-const READS_WHOLE_WITHIN: Duration = Duration::from_secs(30);
+/// What a store has lost is written again after a moment that differs from process to process.
+const REPAIRS_WITHIN: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Whoever revokes is told within this whether the store has it.
@@ -112,7 +114,7 @@ pub struct StoreStatus {
     pub kind: &'static str,
     /// Where it is, without a password.
     pub address: String,
-    /// `not opened yet`, `following` or `away`.
+    /// `not opened yet`, `loading`, `following` or `away`.
     pub state: &'static str,
     /// Milliseconds since it was heard of.
     pub silent_for_millis: Option<u64>,
@@ -187,6 +189,7 @@ impl Follower {
             address: self.address.to_string(),
             state: match (in_touch, last_error.as_ref()) {
                 (true, None) => "following",
+                (false, None) if self.runs() => "loading",
                 (false, None) => "not opened yet",
                 (_, Some(_)) => "away",
             },
@@ -194,6 +197,19 @@ impl Follower {
             last_error: last_error.as_ref().map(|error| error.to_string()),
             unsent: self.state.unsent.load(Ordering::Relaxed),
         }
+    }
+
+    /// Whether the store has everything that was revoked here.
+    pub(crate) fn has_told_everything(&self) -> bool {
+        let status = self.status();
+        status.state == "following" && status.unsent == 0
+    }
+
+    fn runs(&self) -> bool {
+        self.worker
+            .load()
+            .as_ref()
+            .is_some_and(|worker| worker.runs())
     }
 
     fn millis(&self) -> u64 {
@@ -433,23 +449,48 @@ async fn read_on<S: Store>(
     };
     loop {
         let now = wall_clock();
-        let all = match within(READS_WHOLE_WITHIN, store.all(now)).await {
-            Ok(all) => all,
-            Err(why) => return Stop::Away(why),
+        if let Err(why) = within(ANSWERS_WITHIN, store.rewind()).await {
+            return Stop::Away(why);
+        }
+        let mut there = HashSet::new();
+        loop {
+            let page = match within(ANSWERS_WITHIN, store.page(now)).await {
+                Ok(page) => page,
+                Err(why) => return Stop::Away(why),
+            };
+            let Some(list) = known.upgrade() else {
+                return Stop::Over;
+            };
+            let Some(page) = page else {
+                heard(&list);
+                break;
+            };
+            list.insert(&page, now);
+            there.extend(page);
+            // Who is in touch stays so while it reads everything again; who is not has to read it all first.
+            if list.heard_at.load(Ordering::Acquire) != 0 {
+                heard(&list);
+            }
+        }
+        // A store that came back from an older copy of itself, or empty, gets back what it has lost. Others do the same,
+        // so each waits a moment, writes a batch, and leaves out what has come meanwhile.
+        let mut missing: HashSet<Revocation> = match known.upgrade() {
+            Some(list) => list.all(now).into_iter().collect(),
+            None => return Stop::Over,
         };
-        let Some(list) = known.upgrade() else {
-            return Stop::Over;
-        };
-        list.insert(&all, now);
-        heard(&list);
-        // A store that came back from an older copy of itself, or empty, gets back what it has lost.
-        let there: HashSet<&Revocation> = all.iter().collect();
-        let mut missing = list.all(now);
         missing.retain(|revocation| !there.contains(revocation));
-        drop((list, lost.send(missing)));
+        drop(there);
+        let repair_at = Instant::now() + REPAIRS_WITHIN.mul_f64(jitter());
 
         let read_whole_at = Instant::now() + READ_WHOLE_EVERY;
         while Instant::now() < read_whole_at {
+            if !missing.is_empty() && Instant::now() >= repair_at {
+                let batch: Vec<Revocation> = missing.iter().take(BATCH).cloned().collect();
+                for revocation in &batch {
+                    missing.remove(revocation);
+                }
+                drop(lost.send(batch));
+            }
             let news = match within(ANSWERS_WITHIN, store.news()).await {
                 Ok(news) => news,
                 Err(why) => return Stop::Away(why),
@@ -459,6 +500,9 @@ async fn read_on<S: Store>(
             };
             if !news.is_empty() {
                 list.insert(&news, wall_clock());
+                for revocation in &news {
+                    missing.remove(revocation);
+                }
             }
             heard(&list);
         }

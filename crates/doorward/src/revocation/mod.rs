@@ -91,6 +91,11 @@ pub enum RevocationError {
 pub(crate) const DEFAULT_MAX_REVOCATIONS: usize = 1_000_000;
 /// How long one is kept, unless a setting says so.
 pub const DEFAULT_RETENTION: Duration = Duration::from_secs(86_400);
+/// Whether a text may be a claim's value or an issuer.
+fn is_fit(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_TEXT && !text.contains('\0')
+}
+
 /// The longest `sid`, `jti`, `sub`, `client_id` or issuer, in bytes.
 const MAX_TEXT: usize = 512;
 
@@ -137,9 +142,10 @@ impl Revocations {
         self.follower.as_ref().map(Follower::open)
     }
 
-    /// When a revocation of now may be forgotten.
+    /// When a revocation of now may be forgotten: at the full minute, so that one that is repeated is the same one.
     pub(crate) fn end(&self, now: Timestamp) -> Timestamp {
-        now.plus(self.settings.retention)
+        let end = now.plus(self.settings.retention).as_secs();
+        Timestamp::from_secs(end.saturating_add(60) / 60 * 60)
     }
 
     /// Refuses what it covers from here on, and tells the others. The receipt says when they can know.
@@ -149,26 +155,25 @@ impl Revocations {
         now: Timestamp,
     ) -> Result<Option<Receipt>, RevocationError> {
         self.check(&revocation, now)?;
-        self.known.insert(std::slice::from_ref(&revocation), now);
-        Ok(self
-            .follower
-            .as_ref()
-            .map(|follower| follower.publish(revocation)))
+        let news = self.known.insert(std::slice::from_ref(&revocation), now);
+        // What is known already, everywhere, is not told again: whoever repeats a logout token fills no store.
+        let told = |follower: &&Follower| news || !follower.has_told_everything();
+        let follower = self.follower.as_ref().filter(told);
+        Ok(follower.map(|follower| follower.publish(revocation)))
     }
 
     fn check(&self, revocation: &Revocation, now: Timestamp) -> Result<(), RevocationError> {
         let invalid = |why: String| Err(RevocationError::Invalid(why));
         let texts = [Some(&revocation.value), revocation.issuer.as_ref()];
         for text in texts.into_iter().flatten() {
-            if text.is_empty() || text.len() > MAX_TEXT || text.contains('\0') {
+            if !is_fit(text) {
                 let (claim, length) = (revocation.claim, text.len());
                 return invalid(format!(
                     "`{claim}` and its issuer have 1 to {MAX_TEXT} bytes and no NUL; one has {length}"
                 ));
             }
         }
-        // A second for the caller's own rounding.
-        if revocation.expires_at > self.end(now).plus(Duration::from_secs(1)) {
+        if revocation.expires_at > self.end(now) {
             return invalid(format!(
                 "it ends at {}, later than `revocation_retention` ({} s) keeps anything",
                 revocation.expires_at,
@@ -277,10 +282,10 @@ struct Guarded {
 }
 
 impl Guarded {
-    fn new(most: usize) -> Self {
+    fn new(list: Denylist) -> Self {
         Self {
             process: std::process::id(),
-            list: RwLock::new(Denylist::new(most)),
+            list: RwLock::new(list),
         }
     }
 
@@ -292,7 +297,7 @@ impl Guarded {
 impl List {
     fn new(most: usize) -> Self {
         Self {
-            current: ArcSwap::from_pointee(Guarded::new(most)),
+            current: ArcSwap::from_pointee(Guarded::new(Denylist::new(most))),
             len: AtomicUsize::new(0),
             most,
             heard_at: AtomicU64::new(0),
@@ -306,20 +311,23 @@ impl List {
         self.read(|list| list.find(issuer, claims))
     }
 
-    /// Takes them in.
-    fn insert(&self, revocations: &[Revocation], now: Timestamp) {
+    /// Takes them in; answers whether anything was new.
+    fn insert(&self, revocations: &[Revocation], now: Timestamp) -> bool {
         let mut current = self.current.load();
-        let busy = matches!(current.list.try_write(), Err(TryLockError::WouldBlock));
-        if busy && !current.is_of_this_process() {
-            self.begin_anew();
+        if !current.is_of_this_process() {
+            // A reader that did not come along into the fork would keep us from writing for ever.
+            let kept = current.list.try_read().map(|list| list.clone()).ok();
+            self.begin_anew(kept);
             current = self.current.load();
         }
         let mut list = current.list.write().unwrap_or_else(PoisonError::into_inner);
         list.sweep(now);
+        let mut news = false;
         for revocation in revocations {
-            list.insert(revocation, now);
+            news |= list.insert(revocation, now);
         }
         self.len.store(list.len(), Ordering::Release);
+        news
     }
 
     fn all(&self, now: Timestamp) -> Vec<Revocation> {
@@ -336,17 +344,18 @@ impl List {
                 current.list.read().unwrap_or_else(PoisonError::into_inner)
             }
             Err(TryLockError::WouldBlock) => {
-                self.begin_anew();
+                self.begin_anew(None);
                 return self.read(look);
             }
         };
         look(&list)
     }
 
-    fn begin_anew(&self) {
+    fn begin_anew(&self, kept: Option<Denylist>) {
         self.heard_at.store(0, Ordering::Release);
-        self.len.store(0, Ordering::Release);
-        self.current.store(Arc::new(Guarded::new(self.most)));
+        let list = kept.unwrap_or_else(|| Denylist::new(self.most));
+        self.len.store(list.len(), Ordering::Release);
+        self.current.store(Arc::new(Guarded::new(list)));
     }
 }
 
@@ -393,15 +402,21 @@ impl RevocationStatus {
                 self.longest_token_seconds, self.retention_seconds
             ));
         }
-        if let Some(store) = self.store.as_ref().filter(|store| store.state == "away") {
-            let error = store.last_error.as_deref().unwrap_or_default();
+        if let Some(store) = &self.store {
             let meanwhile = match self.on_outage {
                 "refuse" => "refused",
                 _ => "accepted, even if others have revoked them",
             };
-            problems.push(format!(
-                "the store of revocations is away, and tokens are {meanwhile}: {error}"
-            ));
+            let error = store.last_error.as_deref().unwrap_or_default();
+            match store.state {
+                "away" => problems.push(format!(
+                    "the store of revocations is away, and tokens are {meanwhile}: {error}"
+                )),
+                "loading" => problems.push(format!(
+                    "the store of revocations is being read, and tokens are {meanwhile}"
+                )),
+                _ => {}
+            }
         }
         problems
     }

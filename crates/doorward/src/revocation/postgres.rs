@@ -10,6 +10,7 @@ use sqlx::{Connection as _, Executor as _, Row as _};
 use super::store::{self, Store};
 
 const CHANNEL: &str = "doorward_revocations";
+const PAGE: i64 = 5000;
 const WAIT: Duration = Duration::from_secs(1);
 /// `record` is written by [`store::write`]; `expires_at` counts milliseconds since 1970.
 const CREATE: &str = "
@@ -19,13 +20,15 @@ const CREATE: &str = "
         expires_at bigint NOT NULL
     );
     CREATE INDEX IF NOT EXISTS doorward_revocations_expires_at ON doorward_revocations (expires_at);";
-/// Two that create at once would get in each other's way. The number is arbitrary, and nobody else's.
+/// Two that create or write at once would get in each other's way. The number is arbitrary, and nobody else's.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7363021118264)";
 
 /// One of its two, as it is read or written to.
 pub(crate) struct Table {
     connection: Option<PgConnection>,
     listener: Option<PgListener>,
+    /// The digest of the last row that was read.
+    read_until: Vec<u8>,
     url: String,
 }
 
@@ -52,27 +55,42 @@ impl Store for Table {
         Ok(Self {
             connection: Some(connection),
             listener: None,
+            read_until: Vec::new(),
             url: url.to_owned(),
         })
     }
 
-    async fn all(&mut self, now: Timestamp) -> Result<Vec<Revocation>, String> {
+    async fn rewind(&mut self) -> Result<(), String> {
         self.connection = None;
-        let listener = match &mut self.listener {
-            Some(listener) => listener,
-            None => {
-                let mut listener = PgListener::connect(&self.url).await.map_err(why)?;
-                // A lost connection has to show, because what was announced meanwhile is lost with it.
-                listener.eager_reconnect(false);
-                listener.listen(CHANNEL).await.map_err(why)?;
-                self.listener.insert(listener)
-            }
+        self.read_until.clear();
+        if self.listener.is_none() {
+            let mut listener = PgListener::connect(&self.url).await.map_err(why)?;
+            // A lost connection has to show, because what was announced meanwhile is lost with it.
+            listener.eager_reconnect(false);
+            listener.listen(CHANNEL).await.map_err(why)?;
+            self.listener = Some(listener);
+        }
+        Ok(())
+    }
+
+    async fn page(&mut self, now: Timestamp) -> Result<Option<Vec<Revocation>>, String> {
+        let Some(listener) = &mut self.listener else {
+            return Err("it was opened to be written to".to_owned());
         };
-        let all = "SELECT record::text FROM doorward_revocations WHERE expires_at > $1";
-        let all = sqlx::query(all).bind(now.as_millis());
-        let rows = listener.fetch_all(all).await.map_err(why)?;
-        let read = |row: &sqlx::postgres::PgRow| store::read(&row.get::<String, _>(0));
-        Ok(rows.iter().filter_map(read).collect())
+        let page = sqlx::query(
+            "SELECT digest, record::text FROM doorward_revocations
+             WHERE expires_at > $1 AND digest > $2 ORDER BY digest LIMIT $3",
+        )
+        .bind(now.as_millis())
+        .bind(&self.read_until)
+        .bind(PAGE);
+        let rows = listener.fetch_all(page).await.map_err(why)?;
+        let Some(last) = rows.last() else {
+            return Ok(None);
+        };
+        self.read_until = last.get(0);
+        let read = |row: &sqlx::postgres::PgRow| store::read(&row.get::<String, _>(1));
+        Ok(Some(rows.iter().filter_map(read).collect()))
     }
 
     async fn news(&mut self) -> Result<Vec<Revocation>, String> {
@@ -113,27 +131,29 @@ impl Store for Table {
             .map(|revocation| revocation.expires_at.as_millis())
             .collect();
         let mut transaction = connection.begin().await.map_err(why)?;
+        // One writer at a time: those who write the same rows in another order would wait for each other.
+        transaction.execute(LOCK).await.map_err(why)?;
+        // Announced with the commit, so whoever hears of one can read it.
         sqlx::query(
-            "INSERT INTO doorward_revocations (digest, record, expires_at)
-             SELECT digest, record::jsonb, expires_at FROM UNNEST($1::bytea[], $2::text[], $3::bigint[])
-                 AS new (digest, record, expires_at)
-             ON CONFLICT DO NOTHING",
+            "WITH given AS (
+                 SELECT * FROM UNNEST($1::bytea[], $2::text[], $3::bigint[]) AS g (digest, record, expires_at)
+             ), new AS (
+                 INSERT INTO doorward_revocations (digest, record, expires_at)
+                 SELECT digest, record::jsonb, expires_at FROM given
+                 ON CONFLICT DO NOTHING
+                 RETURNING digest
+             )
+             SELECT pg_notify($4, record) FROM given WHERE digest IN (SELECT digest FROM new)",
         )
         .bind(digests)
-        .bind(&records)
+        .bind(records)
         .bind(ends)
+        .bind(CHANNEL)
         .execute(&mut *transaction)
         .await
         .map_err(why)?;
         sqlx::query("DELETE FROM doorward_revocations WHERE expires_at <= $1")
             .bind(now.as_millis())
-            .execute(&mut *transaction)
-            .await
-            .map_err(why)?;
-        // Announced with the commit, so whoever hears of one can read it.
-        sqlx::query("SELECT pg_notify($1, record) FROM UNNEST($2::text[]) AS new (record)")
-            .bind(CHANNEL)
-            .bind(&records)
             .execute(&mut *transaction)
             .await
             .map_err(why)?;

@@ -44,24 +44,24 @@ impl Store for Stream {
         })
     }
 
-    async fn all(&mut self, _now: Timestamp) -> Result<Vec<Revocation>, String> {
+    async fn rewind(&mut self) -> Result<(), String> {
         START.clone_into(&mut self.read_until);
-        let mut all = Vec::new();
-        loop {
-            let mut page = redis::cmd("XRANGE");
-            page.arg(KEY)
-                .arg(format!("({}", self.read_until))
-                .arg("+")
-                .arg("COUNT")
-                .arg(PAGE);
-            let page: StreamRangeReply =
-                page.query_async(&mut self.connection).await.map_err(why)?;
-            let Some(last) = page.ids.last() else {
-                return Ok(all);
-            };
-            last.id.clone_into(&mut self.read_until);
-            all.extend(page.ids.iter().filter_map(read));
-        }
+        Ok(())
+    }
+
+    async fn page(&mut self, _now: Timestamp) -> Result<Option<Vec<Revocation>>, String> {
+        let mut page = redis::cmd("XRANGE");
+        page.arg(KEY)
+            .arg(format!("({}", self.read_until))
+            .arg("+")
+            .arg("COUNT")
+            .arg(PAGE);
+        let page: StreamRangeReply = page.query_async(&mut self.connection).await.map_err(why)?;
+        let Some(last) = page.ids.last() else {
+            return Ok(None);
+        };
+        last.id.clone_into(&mut self.read_until);
+        Ok(Some(page.ids.iter().filter_map(read).collect()))
     }
 
     async fn news(&mut self) -> Result<Vec<Revocation>, String> {

@@ -1,6 +1,8 @@
 //! SQLite: a file that the processes of one machine share. The file's own version number says when to look.
 
+use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use doorward_core::{Revocation, Timestamp, sha256};
@@ -11,6 +13,7 @@ use super::store::{self, Store};
 
 /// How often a process looks at the version, and how long it goes on before it says that it is alive.
 const LOOKS_EVERY: Duration = Duration::from_millis(50);
+const PAGE: usize = 5000;
 const WAIT: Duration = Duration::from_secs(1);
 /// `record` is written by [`store::write`]; `expires_at` counts milliseconds since 1970. There is one writer at a time, so
 /// `position` has the order of the commits.
@@ -26,16 +29,24 @@ const CREATE: &str = "
 pub(crate) struct File {
     connection: SqliteConnection,
     read_until: i64,
+    /// Whether the last page was full.
+    more: bool,
     version: i64,
+    path: PathBuf,
+    /// Which file it was that was opened.
+    identity: Option<(u64, u64)>,
 }
 
 /// Whether a URL is one that the client understands.
 pub(crate) fn check(url: &str) -> Result<(), String> {
-    if url.contains(":memory:") {
+    if url.contains(":memory:") || url.contains("mode=memory") {
         return Err("a database in memory is not shared; leave the setting out instead".to_owned());
     }
     let path = options(url)?;
     match path.get_filename().parent() {
+        _ if path.get_filename().is_dir() || path.get_filename().as_os_str().is_empty() => {
+            Err("names no file: write sqlite:///path/to/file".to_owned())
+        }
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
             Err(format!("there is no folder {}", folder.display()))
         }
@@ -56,28 +67,48 @@ fn options(url: &str) -> Result<SqliteConnectOptions, String> {
 impl Store for File {
     async fn open(url: &str) -> Result<Self, String> {
         let options = options(url)?;
+        // SQLite's locks do not come along into a fork, and its memory of them does: a child that opened the file again
+        // could lose what it writes.
+        static FIRST: OnceLock<u32> = OnceLock::new();
+        if *FIRST.get_or_init(std::process::id) != std::process::id() {
+            let why = "this process was forked from one that has such a file open: let the first request come after the fork";
+            return Err(why.to_owned());
+        }
+        let path = options.get_filename().to_owned();
         let connection = SqliteConnection::connect_with(&options).await;
         let mut connection = connection.map_err(why)?;
         connection.execute(CREATE).await.map_err(why)?;
         Ok(Self {
             connection,
             read_until: 0,
+            more: false,
             version: 0,
+            identity: identity(&path),
+            path,
         })
     }
 
-    async fn all(&mut self, now: Timestamp) -> Result<Vec<Revocation>, String> {
+    async fn rewind(&mut self) -> Result<(), String> {
         self.version = self.version().await?;
         self.read_until = 0;
-        let mut all = self.read_on().await?;
-        all.retain(|revocation| revocation.expires_at > now);
-        Ok(all)
+        Ok(())
+    }
+
+    async fn page(&mut self, now: Timestamp) -> Result<Option<Vec<Revocation>>, String> {
+        let before = self.read_until;
+        let mut page = self.read_on().await?;
+        page.retain(|revocation| revocation.expires_at > now);
+        Ok((self.read_until != before).then_some(page))
     }
 
     async fn news(&mut self) -> Result<Vec<Revocation>, String> {
+        if identity(&self.path) != self.identity {
+            return Err("the file was replaced or removed".to_owned());
+        }
         for _ in 0..WAIT.as_millis() / LOOKS_EVERY.as_millis() {
+            // A full page may have another one behind it, though the version stays.
             let version = self.version().await?;
-            if version != self.version {
+            if version != self.version || self.more {
                 self.version = version;
                 return self.read_on().await;
             }
@@ -128,17 +159,34 @@ impl File {
 
     async fn read_on(&mut self) -> Result<Vec<Revocation>, String> {
         let rows = sqlx::query(
-            "SELECT position, record FROM doorward_revocations WHERE position > ? ORDER BY position",
+            "SELECT position, record FROM doorward_revocations WHERE position > ? ORDER BY position LIMIT ?",
         )
         .bind(self.read_until)
+        .bind(PAGE as i64)
         .fetch_all(&mut self.connection)
         .await
         .map_err(why)?;
         if let Some(last) = rows.last() {
             self.read_until = last.get(0);
         }
+        self.more = rows.len() == PAGE;
         let read = |row: &sqlx::sqlite::SqliteRow| store::read(row.get::<&str, _>(1));
         Ok(rows.iter().filter_map(read).collect())
+    }
+}
+
+/// Which file stands there, on a system that can tell.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let found = std::fs::metadata(path).ok()?;
+        Some((found.dev(), found.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
     }
 }
 

@@ -7,16 +7,22 @@ use std::time::Duration;
 use doorward_core::{Revocation, RevokedClaim, Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::is_fit;
+
 /// A kind of store. Each is opened twice, to read and to write, so that nobody who writes waits for one who listens.
 pub(crate) trait Store: Sized + Send {
     /// Opens it, and makes what is missing.
     fn open(url: &str) -> impl Future<Output = Result<Self, String>> + Send;
 
-    /// Everything that is not over. Whatever is written after this was called comes here or with `news`.
-    fn all(
+    /// Begins to read everything that is not over. Whatever is written after this was called comes with a page or with
+    /// `news`.
+    fn rewind(&mut self) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// The next page; `None` after the last one.
+    fn page(
         &mut self,
         now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<Revocation>, String>> + Send;
+    ) -> impl Future<Output = Result<Option<Vec<Revocation>>, String>> + Send;
 
     /// Waits for what is new, for a second at most. Nothing new is a sign of life.
     fn news(&mut self) -> impl Future<Output = Result<Vec<Revocation>, String>> + Send;
@@ -65,6 +71,11 @@ impl Address {
             Some("sqlite") => Kind::Sqlite,
             _ => return Err(format!("is of a kind that is not known; {EXPECTED}")),
         };
+        if leaks(text) {
+            return Err(
+                "has an @ where no host is: write / as %2F and # as %23 in a password".to_owned(),
+            );
+        }
         // Valkey speaks the protocol, and the client knows it by the older name.
         let text = match text.strip_prefix("valkey") {
             Some(rest) => format!("redis{rest}"),
@@ -96,6 +107,8 @@ impl Address {
     }
 }
 
+/// The longest record, in bytes: six for each byte of its texts, and what is around them.
+const MAX_RECORD: usize = 7000;
 const EXPECTED: &str =
     "write redis://host:6379/0, postgres://user@host/database or sqlite:///path/to/file";
 
@@ -116,6 +129,15 @@ impl fmt::Display for Address {
             Err(_) => f.write_str(self.kind.as_str()),
         }
     }
+}
+
+/// Whether a part that would be shown may be a piece of a password.
+fn leaks(text: &str) -> bool {
+    let after_the_host = text.split_once("://").map_or(text, |(_, rest)| {
+        rest.split_once(['/', '?', '#'])
+            .map_or("", |(_, rest)| rest)
+    });
+    after_the_host.contains('@')
 }
 
 /// A revocation as it is written down: a JSON object. Members that a later release adds are passed over.
@@ -144,9 +166,16 @@ pub(crate) fn write(revocation: &Revocation) -> String {
     serde_json::to_string(&written).unwrap_or_default()
 }
 
-/// Reads one. `None` for what this release does not understand, which somebody else may have written.
+/// Reads one. `None` for what this release would not have written, which somebody else may have.
 pub(crate) fn read(text: &str) -> Option<Revocation> {
+    if text.len() > MAX_RECORD {
+        return None;
+    }
     let written: Written = serde_json::from_str(text).ok()?;
+    let texts = [Some(&written.value), written.iss.as_ref()];
+    if texts.into_iter().flatten().any(|text| !is_fit(text)) {
+        return None;
+    }
     let claim = RevokedClaim::from_name(&written.claim)?;
     let end = Timestamp::from_millis(written.expires_at);
     let mut revocation = Revocation::new(claim, written.value, end);
@@ -174,16 +203,25 @@ mod tests {
             "{}",
             "[]",
             r#"{"claim": "aud", "value": "a", "expires_at": 1}"#,
+            r#"{"claim": "sub", "value": "", "expires_at": 1}"#,
         ] {
             assert_eq!(read(foreign), None, "{foreign}");
         }
+        let long = Revocation::new(RevokedClaim::Subject, "a".repeat(513), Timestamp::LAST);
+        assert_eq!(read(&write(&long)), None);
+        let longest = Revocation::new(RevokedClaim::Subject, "\u{1}".repeat(512), Timestamp::LAST);
+        assert_eq!(read(&write(&longest)), Some(longest));
         assert!(read(r#"{"claim": "jti", "value": "a", "expires_at": 1, "why": "x"}"#).is_some());
     }
 
     #[test]
     fn an_address_is_told_by_its_scheme_and_hides_its_password() {
         let read = |text: &str| Address::read(&Secret::new(text));
-        for wrong in ["", "nonsense", "mysql://h/d", "http://h"] {
+        let hidden = ["postgres://u:1/hunter2@h/d", "redis://u:1#hunter2@h/0"];
+        for wrong in ["", "nonsense", "mysql://h/d", "http://h"]
+            .into_iter()
+            .chain(hidden)
+        {
             assert!(read(wrong).is_err(), "{wrong}");
         }
         #[cfg(feature = "redis")]

@@ -160,6 +160,52 @@ impl Server {
         }
     }
 
+    /// Empties it, and cuts every connection.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn empty(&mut self) {
+        if self.signal == "-QUIT" {
+            let port = self.port.to_string();
+            let emptied = Command::new("psql")
+                .args([
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    &port,
+                    "-U",
+                    "doorward",
+                    "postgres",
+                    "-qAt",
+                    "-c",
+                ])
+                .arg("TRUNCATE doorward_revocations")
+                .output()
+                .unwrap();
+            assert!(
+                emptied.status.success(),
+                "{}",
+                String::from_utf8_lossy(&emptied.stderr)
+            );
+        }
+        self.kill();
+        self.start();
+    }
+
+    /// How many entries the stream of revocations has.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn redis_length(&self) -> u64 {
+        let port = self.port.to_string();
+        let told = Command::new("redis-cli")
+            .args(["-p", &port, "-a", "test-only", "--no-auth-warning"])
+            .args(["XLEN", "doorward:revocations"])
+            .output()
+            .unwrap();
+        String::from_utf8(told.stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap()
+    }
+
     /// Takes it away at once.
     pub(crate) fn kill(&mut self) {
         let Some(mut child) = self.child.take() else {
