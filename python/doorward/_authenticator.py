@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ._doorward import Authenticator as _Engine
 from ._doorward import Pending
 from ._rejection import Rejection
@@ -9,12 +11,17 @@ from ._rejection import Rejection
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import Future
-    from typing import Any
+    from collections.abc import Callable
+    from concurrent.futures import ThreadPoolExecutor
+    from typing import Any, TypeVar
 
     from typing_extensions import Unpack
 
-    from ._doorward import Identity, Logout
+    from ._doorward import Identity, Logout, Revoking
     from ._types import Revoked
+
+    _T = TypeVar("_T")
+    _R = TypeVar("_R")
 
 
 class Authenticator(_Engine):
@@ -61,31 +68,44 @@ class Authenticator(_Engine):
         raise _undecided()
 
     async def revoke_async(self, **what: Unpack[Revoked]) -> None:
-        """Like `revoke`, for an event loop: waits in a thread until the shared store has it."""
-        from asyncio import to_thread
-
-        await to_thread(self.revoke, **what)
+        """Like `revoke`, for an event loop: refused here at once, and waits for the store."""
+        await _shared(self.revoke_nowait(**what))
 
     async def accept_event_async(self, event: Any) -> bool:
         """Like `accept_event`, for an event loop."""
-        from asyncio import to_thread
-
-        return await to_thread(self.accept_event, event)
+        revoked, revoking = self.accept_event_nowait(event)
+        await _shared(revoking)
+        return revoked
 
     async def accept_logout_async(self, token: str) -> Logout:
         """Like `accept_logout`, for an event loop."""
-        from asyncio import to_thread
-
-        return await to_thread(self.accept_logout, token)
+        return await _elsewhere(self.accept_logout, token)
 
     async def answer_logout_async(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         """Like `answer_logout`, for an event loop."""
-        from asyncio import to_thread
-
-        return await to_thread(self.answer_logout, body)
+        return await _elsewhere(self.answer_logout, body)
 
 
-async def _settled(pending: Pending) -> None:
+async def _shared(revoking: Revoking | None) -> None:
+    if revoking is not None:
+        await _settled(revoking)
+        revoking.outcome()
+
+
+async def _elsewhere(call: Callable[[_T], _R], argument: _T) -> _R:
+    """Runs it on a few threads of our own: strangers send logout tokens, and may keep nobody else
+    from the event loop's own threads.
+    """
+    global _threads
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    if _threads is None or _threads[0] != os.getpid():
+        _threads = os.getpid(), ThreadPoolExecutor(4, "doorward-logout")
+    return await asyncio.get_running_loop().run_in_executor(_threads[1], call, argument)
+
+
+async def _settled(pending: Pending | Revoking) -> None:
     """Returns once the fact is known, or known to be out of reach."""
     # Large imports, and whoever gets here has paid for them already.
     import asyncio
@@ -137,6 +157,8 @@ def _undecided() -> Rejection:
     )
 
 
+#: The threads on which logout tokens are verified, and the process they belong to.
+_threads: tuple[int, ThreadPoolExecutor] | None = None
 #: Tries before giving up. One lookup takes one round, and a token can need an answer, keys, a key
 #: that was published since, and what was revoked.
 _ROUNDS = 5

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, final
 from typing_extensions import Self, Unpack, disjoint_base
 
 from ._rejection import Rejection
-from ._types import Algorithm, Endpoint, Fault, IssuerSettings, Keys, Preset, TokenKind
+from ._types import Algorithm, Endpoint, Fault, IssuerSettings, Keys, Preset, Revoked, TokenKind
 from ._webhook_rejection import WebhookRejection
 
 __version__: Final[str]
@@ -304,6 +304,10 @@ class Authenticator:
         """Revokes what one of Clerk's webhook events ends: `session.revoked`, `session.ended`, `session.removed`,
         `user.deleted`. True if that was anything. The event must be verified already. Raises as `revoke` does.
         """
+    def revoke_nowait(self, **what: Unpack[Revoked]) -> Revoking | None:
+        """As `revoke`, without waiting for the shared store; None where there is none."""
+    def accept_event_nowait(self, event: Mapping[str, Any] | Any) -> tuple[bool, Revoking | None]:
+        """As `accept_event`, without waiting for the shared store."""
     def accept_logout(self, token: str) -> Logout:
         """Verifies a logout token (OpenID Connect Back-Channel Logout 1.0) and revokes what it says is over. Blocks.
         Raises `Rejection`.
@@ -321,6 +325,18 @@ class Authenticator:
     def refresh(self) -> None:
         """Fetches every remote key set now (warm-up). Blocks."""
     def __repr__(self) -> str: ...
+
+@final
+class Revoking:
+    """A revocation that is refused here, and on its way to the shared store."""
+
+    @property
+    def fetch_id(self) -> int:
+        """Tells it from others, as long as it is held."""
+    def wait(self) -> None:
+        """Blocks, without the GIL, until it is known whether the store has it."""
+    def outcome(self) -> None:
+        """Raises `RevocationNotShared` if the store does not have it yet."""
 
 @final
 class Logout:

@@ -280,7 +280,8 @@ class Session:
 
     def _arm(self) -> None:
         # The engine knows its leeway and its clock, so it is asked once the time seems to be up,
-        # and again while it is content; now and then in between, for clocks jump.
+        # and again while it is content; now and then in between, for clocks jump and tokens are
+        # revoked.
         left = self.identity.expires_at - time.time()
         pause = min(max(left, _SHORTEST_PAUSE), _LONGEST_PAUSE)
         self._timer = asyncio.get_running_loop().call_later(pause, self._wake)
@@ -341,4 +342,4 @@ CLOSE_CODES = {401: 4401, 403: 4403, 503: 1013}
 _UNKNOWN = (1005, "")
 #: Seconds between two questions.
 _SHORTEST_PAUSE = 0.5
-_LONGEST_PAUSE = 3600.0
+_LONGEST_PAUSE = 10.0

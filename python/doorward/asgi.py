@@ -185,17 +185,21 @@ class AuthMiddleware:
 
 class BackchannelLogout:
     """Takes an issuer's logout tokens (OpenID Connect Back-Channel Logout 1.0), and revokes what
-    they say is over. An ASGI application to mount where the issuer was told to send them:
+    they say is over. An ASGI application for the very path that the issuer was told:
 
-        app.mount("/backchannel-logout", BackchannelLogout(auth))
+        route = Route("/backchannel-logout", BackchannelLogout(auth), methods=["POST"])
 
-    It is open to everybody, and believes nothing that an issuer has not signed.
+    It is open to everybody, and believes nothing that an issuer has not signed; a middleware in
+    front of it has to `exclude` the path.
     """
 
     def __init__(self, auth: Authenticator) -> None:
         self.auth = auth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+            return
         if scope["type"] != "http":
             raise RuntimeError(f"BackchannelLogout takes http, not {scope['type']}")
         if scope["method"] != "POST":

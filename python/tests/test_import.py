@@ -37,11 +37,11 @@ def test_imports_nothing_heavy(heavy: str) -> None:
 def test_costs_less_than_15_milliseconds() -> None:
     code = """
 import time
-start = time.perf_counter()
+start = time.process_time()
 import doorward
-print(time.perf_counter() - start)
+print(time.process_time() - start)
 """
-    # The best of several: the machine may be busy, the import is not slower for it.
+    # The best of several, in time of its own: the machine may be busy, the import is not slower.
     assert min(float(run(code)) for _ in range(7)) < 0.015
 
 

@@ -17,6 +17,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from fastapi import FastAPI
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from doorward import (
     Authenticator,
@@ -26,7 +29,7 @@ from doorward import (
     Rejection,
     RevocationNotShared,
 )
-from doorward.asgi import BackchannelLogout
+from doorward.asgi import AuthMiddleware, BackchannelLogout
 from doorward.testing import DevIssuer
 
 PATIENCE = 30.0
@@ -167,6 +170,39 @@ async def test_the_endpoint_for_logout_tokens(issuer: DevIssuer) -> None:
     assert (await post(app, b"a" * 70_000, pieces=7))[0] == 413
 
 
+async def test_the_endpoint_as_the_guide_has_it(issuer: DevIssuer) -> None:
+    auth = authenticator(issuer)
+    app = FastAPI()
+    app.router.routes.append(
+        Route("/backchannel-logout", BackchannelLogout(auth), methods=["POST"])
+    )
+    app.add_middleware(AuthMiddleware, auth=auth, exclude=["/backchannel-logout"])
+    client = TestClient(app)
+    session = issuer.mint(sub="ada", sid="sess_1")
+    token = issuer.mint(kind="logout", sub="ada", sid="sess_1", aud="my-app")
+    answer = client.post("/backchannel-logout", data={"logout_token": token})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert reason(auth, session) == "token_revoked"
+    assert client.get("/backchannel-logout").status_code == 405
+    assert client.post("/backchannel-logout/x").status_code == 401
+
+
+async def test_many_revocations_do_not_wait_for_each_other(issuer: DevIssuer) -> None:
+    auth = authenticator(issuer, revocation_store="redis://127.0.0.1:1/0")
+    tokens = [issuer.mint(sid=f"sess_{number}") for number in range(40)]
+    tasks = [
+        asyncio.ensure_future(auth.revoke_async(session_id=f"sess_{number}"))
+        for number in range(40)
+    ]
+    await asyncio.sleep(0)
+    # Each is refused here before the store was heard of.
+    assert {reason(auth, token) for token in tokens} == {"token_revoked"}
+    begun = time.monotonic()
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(error) for error in found} == {RevocationNotShared}
+    assert time.monotonic() - begun < 30
+
+
 def test_settings(issuer: DevIssuer, tmp_path: Path) -> None:
     for settings, says in [
         ({"revocation_store": "mysql://h"}, "revocation_store"),
@@ -282,8 +318,28 @@ def test_another_process(issuer: DevIssuer, store: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forking is a POSIX habit")
-def test_a_forked_child_follows_too(issuer: DevIssuer, store: str) -> None:
-    auth = authenticator(issuer, revocation_store=store)
+def test_a_forked_child_does_not_open_a_file_again(issuer: DevIssuer, tmp_path: Path) -> None:
+    auth = authenticator(issuer, revocation_store=f"sqlite://{tmp_path}/revoked.db")
+    token = issuer.mint(sid="sess_1")
+    auth.revoke(session_id="sess_1")
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        try:
+            known = reason(auth, token) == "token_revoked"
+            while "forked" not in "".join(auth.status()["problems"]):
+                reason(auth, issuer.mint(sid="sess_2"))
+                time.sleep(0.05)
+            os._exit(0 if known else 1)
+        finally:
+            os._exit(2)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forking is a POSIX habit")
+def test_a_forked_child_follows_too(issuer: DevIssuer, redis: str) -> None:
+    auth = authenticator(issuer, revocation_store=redis)
     first, second = issuer.mint(sid="sess_1"), issuer.mint(sid="sess_2")
     auth.revoke(session_id="sess_1")
     assert reason(auth, second) is None

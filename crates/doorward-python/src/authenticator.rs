@@ -20,7 +20,7 @@ use crate::identity::Identity;
 use crate::issuer::{Issuer, audience, one_or_many, secret_text, set_keys};
 use crate::policy::{Policy, kinds};
 use crate::refusal::{config_error, raise};
-use crate::revocation::{self, Given, Logout, Reply, Sample};
+use crate::revocation::{self, Given, Logout, Reply, Revoking, Sample};
 use crate::value::{from_json, json_of};
 
 /// A verifier with a memory, a fetcher and a clock.
@@ -360,9 +360,52 @@ impl Authenticator {
         revocation::revoke(py, &self.engine, given.revocation(&self.engine)?)
     }
 
+    /// As `revoke`, without waiting for the store.
+    #[pyo3(signature = (*, session_id=None, token_id=None, subject=None, client_id=None, issuer=None, issued_until=None,
+        expires_at=None))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are Python's keyword arguments"
+    )]
+    fn revoke_nowait(
+        &self,
+        py: Python<'_>,
+        session_id: Option<String>,
+        token_id: Option<String>,
+        subject: Option<String>,
+        client_id: Option<String>,
+        issuer: Option<String>,
+        issued_until: Option<f64>,
+        expires_at: Option<f64>,
+    ) -> PyResult<Option<Revoking>> {
+        let given = Given {
+            session_id,
+            token_id,
+            subject,
+            client_id,
+            issuer,
+            issued_until,
+            expires_at,
+        };
+        revocation::revoke_nowait(py, &self.engine, given.revocation(&self.engine)?)
+    }
+
     /// Revokes what one of Clerk's events ends.
     fn accept_event(&self, event: &Bound<'_, PyAny>) -> PyResult<bool> {
-        revocation::accept_event(&self.engine, event)
+        let Some(revoked) = revocation::of_event(&self.engine, event)? else {
+            return Ok(false);
+        };
+        revocation::revoke(event.py(), &self.engine, revoked)?;
+        Ok(true)
+    }
+
+    /// As `accept_event`, without waiting for the store: whether anything was revoked, and what to wait for.
+    fn accept_event_nowait(&self, event: &Bound<'_, PyAny>) -> PyResult<(bool, Option<Revoking>)> {
+        let Some(revoked) = revocation::of_event(&self.engine, event)? else {
+            return Ok((false, None));
+        };
+        let revoking = revocation::revoke_nowait(event.py(), &self.engine, revoked)?;
+        Ok((true, revoking))
     }
 
     /// Verifies a logout token and revokes what it says is over.
@@ -457,7 +500,7 @@ impl Pending {
 }
 
 /// Waits without the GIL, and lets Ctrl-C through.
-fn wait(py: Python<'_>, ticket: &Ticket) -> PyResult<()> {
+pub(crate) fn wait(py: Python<'_>, ticket: &Ticket) -> PyResult<()> {
     const SLICE: Duration = Duration::from_millis(100);
     let mut left = LONGEST_WAIT;
     while !ticket.has_landed() && !left.is_zero() {

@@ -36,6 +36,7 @@ fn _doorward(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<authenticator::Authenticator>()?;
     module.add_class::<authenticator::Pending>()?;
     module.add_class::<revocation::Logout>()?;
+    module.add_class::<revocation::Revoking>()?;
     module.add_class::<asgi::Credentials>()?;
     module.add_class::<asgi::User>()?;
     module.add_class::<dev_issuer::DevIssuer>()?;

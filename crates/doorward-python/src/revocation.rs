@@ -1,8 +1,8 @@
 //! Revocation as Python calls it, and the status of an authenticator.
 
 use doorward::{
-    Authenticator as Engine, Logout as EngineLogout, LogoutReply, Revocation, RevocationError,
-    RevokedClaim, Timestamp,
+    Authenticator as Engine, Logout as EngineLogout, LogoutReply, Receipt, Revocation,
+    RevocationError, RevokedClaim, Timestamp,
 };
 use doorward_clerk::ClerkEvent;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyType};
 
+use crate::authenticator::wait;
 use crate::value;
 
 /// What is revoked, from Python's keyword arguments.
@@ -64,8 +65,42 @@ pub(crate) fn revoke(py: Python<'_>, engine: &Engine, revocation: Revocation) ->
         .map_err(|error| revocation_error(py, &error))
 }
 
-/// What an event of Clerk's revokes is revoked; answers whether that was anything.
-pub(crate) fn accept_event(engine: &Engine, event: &Bound<'_, PyAny>) -> PyResult<bool> {
+/// A revocation that is refused here, and on its way to the store.
+#[pyclass(frozen, module = "doorward", name = "Revoking")]
+pub(crate) struct Revoking(Receipt);
+
+#[pymethods]
+impl Revoking {
+    #[getter]
+    fn fetch_id(&self) -> usize {
+        self.0.ticket().id()
+    }
+
+    fn wait(&self, py: Python<'_>) -> PyResult<()> {
+        wait(py, &self.0.ticket())
+    }
+
+    fn outcome(&self, py: Python<'_>) -> PyResult<()> {
+        self.0
+            .outcome()
+            .map_err(|error| revocation_error(py, &error))
+    }
+}
+
+/// Revokes here, and says what to wait for.
+pub(crate) fn revoke_nowait(
+    py: Python<'_>,
+    engine: &Engine,
+    revocation: Revocation,
+) -> PyResult<Option<Revoking>> {
+    let begun = engine.begin_to_revoke(revocation);
+    begun
+        .map(|receipt| receipt.map(Revoking))
+        .map_err(|error| revocation_error(py, &error))
+}
+
+/// What an event of Clerk's revokes, if it revokes anything.
+pub(crate) fn of_event(engine: &Engine, event: &Bound<'_, PyAny>) -> PyResult<Option<Revocation>> {
     let py = event.py();
     // An event of `doorward.webhooks`, or what another library made of the same JSON.
     let raw = match event.getattr_opt("payload")? {
@@ -78,12 +113,7 @@ pub(crate) fn accept_event(engine: &Engine, event: &Bound<'_, PyAny>) -> PyResul
         .extract()?;
     let event = ClerkEvent::parse(json.as_bytes())
         .map_err(|error| PyValueError::new_err(error.to_string()))?;
-    let revocation = event.revocation(engine.retained_until());
-    let Some(revocation) = revocation else {
-        return Ok(false);
-    };
-    revoke(py, engine, revocation)?;
-    Ok(true)
+    Ok(event.revocation(engine.retained_until()))
 }
 
 fn revocation_error(py: Python<'_>, error: &RevocationError) -> PyErr {

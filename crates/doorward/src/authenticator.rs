@@ -347,7 +347,12 @@ impl Authenticator {
         }
     }
 
-    fn begin_to_revoke(
+    /// As [`Authenticator::revoke`], without waiting: it is refused here from now on, and the receipt says when the others
+    /// can know. `None` where there are no others.
+    ///
+    /// # Errors
+    /// It cannot be revoked.
+    pub fn begin_to_revoke(
         &self,
         mut revocation: Revocation,
     ) -> Result<Option<Receipt>, RevocationError> {

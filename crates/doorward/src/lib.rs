@@ -84,7 +84,7 @@ pub use freshness::FetchSettings;
 pub use memory::KeyStatus;
 pub use preset::{Alternative, Hole, Preset};
 pub use revocation::{
-    DEFAULT_RETENTION, OnOutage, RevocationError, RevocationStatus, Revoker, StoreStatus,
+    DEFAULT_RETENTION, OnOutage, Receipt, RevocationError, RevocationStatus, Revoker, StoreStatus,
 };
 pub use status::{CacheStatus, EndpointStatus, IssuerStatus, METRICS, Sample, Status};
 pub use userinfo::{Userinfo, UserinfoAttempt};

@@ -4,6 +4,7 @@
 //! notices that the store has not been heard of, and starts its own.
 
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
@@ -72,7 +73,7 @@ struct Letter {
 
 /// Says when a revocation is known to the others, or why it is not yet.
 #[derive(Clone)]
-pub(crate) struct Receipt {
+pub struct Receipt {
     pub(crate) ticket: Ticket,
     outcome: Arc<OnceLock<Result<(), String>>>,
 }
@@ -90,11 +91,25 @@ impl Receipt {
         self.ticket.land();
     }
 
+    /// Lands when it is known what came of it, after some seconds at most.
+    pub fn ticket(&self) -> Ticket {
+        self.ticket.clone()
+    }
+
     /// What came of it, once the ticket has landed.
-    pub(crate) fn outcome(&self) -> Result<(), RevocationError> {
+    ///
+    /// # Errors
+    /// [`RevocationError::NotShared`].
+    pub fn outcome(&self) -> Result<(), RevocationError> {
         let waiting = || Err("the store has not answered yet".to_owned());
         let outcome = self.outcome.get().cloned().unwrap_or_else(waiting);
         outcome.map_err(RevocationError::NotShared)
+    }
+}
+
+impl fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Receipt").field(&self.outcome.get()).finish()
     }
 }
 

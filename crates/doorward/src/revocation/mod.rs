@@ -37,8 +37,7 @@ use serde::Serialize;
 
 use self::denylist::Denylist;
 use self::follower::Follower;
-pub(crate) use self::follower::Receipt;
-pub use self::follower::StoreStatus;
+pub use self::follower::{Receipt, StoreStatus};
 pub(crate) use self::store::Address;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::ConfigError;
