@@ -9,7 +9,7 @@
 //!
 //! The server reads no clock, opens no socket and keeps nothing itself: time and randomness come with the request (but
 //! for the randomness inside an ES256 signature, which the cryptographic library brings), the [`Store`] keeps, a
-//! [`Transport`] calls. This is the core alone: there is no HTTP server and no consent page here yet.
+//! [`Transport`] calls. [`axum`] makes routes of it. There is no consent page, no HTTP client and no shared store yet.
 //!
 //! ```
 //! use doorward_core::Secret;
@@ -56,6 +56,8 @@
 //! | `/token` | RFC 6749 §4.1.3 and §6, RFC 9068 |
 //! | `/revoke` | RFC 7009 |
 //! | `/jwks` | RFC 7517 §5 |
+
+pub mod axum;
 
 mod authorize;
 mod callback;

@@ -1,0 +1,285 @@
+//! The OAuth server over HTTP, with a real client in front and a real server behind.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on, ends")]
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use doorward_core::Secret;
+use doorward_issuer::authorization_server::axum::router;
+use doorward_issuer::authorization_server::{
+    AuthorizationServer, ConsentPrompt, MemoryStore, Settings, Transport, Upstream, UpstreamAnswer,
+    UpstreamAuthentication, UpstreamCall, UpstreamUnreachable,
+};
+use doorward_issuer::{DevIssuer, Kind, Mint, SigningAlgorithm, SigningKey};
+use reqwest::redirect::Policy;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use url::Url;
+
+/// Calls the upstream as a driver does: no redirects, no waiting for ever, no endless answer.
+struct Http(reqwest::Client);
+
+impl Transport for Http {
+    async fn call(&self, call: UpstreamCall) -> Result<UpstreamAnswer, UpstreamUnreachable> {
+        let mut request = self.0.request(call.method, call.url);
+        if let Some(value) = &call.authorization {
+            request = request.header("authorization", value.expose());
+        }
+        if let Some(form) = &call.form {
+            request = request
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(form.expose().to_owned());
+        }
+        let mut response = request.send().await.map_err(|_| UpstreamUnreachable)?;
+        let (status, mut body) = (response.status().as_u16(), Vec::new());
+        while let Some(chunk) = response.chunk().await.map_err(|_| UpstreamUnreachable)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > UpstreamCall::MAX_ANSWER {
+                return Err(UpstreamUnreachable);
+            }
+        }
+        Ok(UpstreamAnswer { status, body })
+    }
+}
+
+struct Accounts {
+    issuer: DevIssuer,
+    nonce: Mutex<String>,
+}
+
+async fn keys(State(accounts): State<Arc<Accounts>>) -> Json<Value> {
+    Json(accounts.issuer.jwks())
+}
+
+async fn token(State(accounts): State<Arc<Accounts>>, body: String) -> Json<Value> {
+    assert!(body.contains("code=upstream-code") && body.contains("code_verifier="));
+    let nonce = accounts.nonce.lock().unwrap().clone();
+    let mint = Mint::kind(Kind::Oidc)
+        .sub("user_ada")
+        .aud("us")
+        .claim("nonce", nonce);
+    Json(json!({ "id_token": accounts.issuer.mint(&mint).unwrap() }))
+}
+
+/// The fields of the form, one on each line.
+fn page(prompt: &ConsentPrompt) -> String {
+    format!(
+        "{}\n{}\n{}",
+        prompt.action, prompt.transaction, prompt.form_token
+    )
+}
+
+fn client() -> reqwest::Client {
+    let builder = reqwest::Client::builder()
+        .redirect(Policy::none())
+        .no_proxy();
+    builder.timeout(Duration::from_secs(10)).build().unwrap()
+}
+
+async fn serve(listener: TcpListener, router: Router) {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).await.unwrap();
+}
+
+fn form(fields: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish()
+}
+
+fn cookie(response: &reqwest::Response) -> String {
+    let mut cookies = response.headers().get_all("set-cookie").iter();
+    let set = cookies.rfind(|cookie| !cookie.to_str().unwrap().contains("Max-Age=0"));
+    set.unwrap()
+        .to_str()
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned()
+}
+
+fn location(response: &reqwest::Response) -> Url {
+    assert_eq!(response.status(), 303);
+    Url::parse(response.headers()["location"].to_str().unwrap()).unwrap()
+}
+
+fn parameter(url: &Url, name: &str) -> String {
+    let found = url.query_pairs().find(|(key, _)| key == name);
+    found
+        .unwrap_or_else(|| panic!("no {name} in {url}"))
+        .1
+        .into_owned()
+}
+
+async fn post_form(
+    client: &reqwest::Client,
+    url: &str,
+    fields: &[(&str, &str)],
+    cookie: &str,
+) -> reqwest::Response {
+    let request = client
+        .post(url)
+        .header("content-type", "application/x-www-form-urlencoded");
+    request
+        .header("cookie", cookie)
+        .body(form(fields))
+        .send()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_login_over_http() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let up = format!("http://{}", listener.local_addr().unwrap());
+    let accounts = Arc::new(Accounts {
+        issuer: DevIssuer::builder()
+            .issuer(&up)
+            .algorithms(&[SigningAlgorithm::ES256])
+            .build()
+            .unwrap(),
+        nonce: Mutex::default(),
+    });
+    let routes = Router::new()
+        .route("/keys", get(keys))
+        .route("/token", post(token))
+        .with_state(Arc::clone(&accounts));
+    tokio::spawn(serve(listener, routes));
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let upstream = Upstream::new(
+        up.as_str(),
+        format!("{up}/authorize"),
+        format!("{up}/token"),
+        format!("{up}/keys"),
+        "us",
+        UpstreamAuthentication::None,
+    );
+    let secret = Secret::from("0123456789abcdef0123456789abcdef");
+    let mut settings = Settings::new(base.as_str(), format!("{base}/mcp"), secret, upstream);
+    settings.scopes = vec!["notes:read".to_owned()];
+    let key = SigningKey::generate(SigningAlgorithm::ES256).unwrap();
+    let server = AuthorizationServer::new(settings, vec![key]).unwrap();
+    let routes = router(
+        server,
+        Arc::new(MemoryStore::default()),
+        Arc::new(Http(client())),
+        page,
+    );
+    tokio::spawn(serve(listener, routes));
+
+    let client = client();
+    let metadata = format!("{base}/.well-known/oauth-authorization-server");
+    let metadata = client
+        .get(&metadata)
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let metadata: Value = serde_json::from_str(&metadata).unwrap();
+    assert_eq!(metadata["issuer"], base.as_str());
+    let endpoint = |name: &str| metadata[name].as_str().unwrap().to_owned();
+
+    let redirect_uri = "http://127.0.0.1:1/callback";
+    let said = json!({
+        "redirect_uris": [redirect_uri],
+        "grant_types": ["authorization_code", "refresh_token"],
+    });
+    let registered = client
+        .post(endpoint("registration_endpoint"))
+        .header("content-type", "application/json")
+        .body(said.to_string())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(registered.status(), 201);
+    let registered: Value = serde_json::from_str(&registered.text().await.unwrap()).unwrap();
+    let client_id = registered["client_id"].as_str().unwrap();
+
+    // RFC 7636, appendix B.
+    let (verifier, challenge) = (
+        "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+        "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+    );
+    let asked = form(&[
+        ("response_type", "code"),
+        ("client_id", client_id),
+        ("redirect_uri", redirect_uri),
+        ("state", "mine"),
+        ("code_challenge", challenge),
+        ("code_challenge_method", "S256"),
+        ("resource", &format!("{base}/mcp")),
+    ]);
+    let to = format!("{}?{asked}", endpoint("authorization_endpoint"));
+    let shown = client.get(to).send().await.unwrap();
+    assert_eq!(shown.status(), 200);
+    assert_eq!(shown.headers()["x-frame-options"], "DENY");
+    let bound = cookie(&shown);
+    let shown = shown.text().await.unwrap();
+    let shown: Vec<_> = shown.lines().collect();
+    let fields = [
+        ("transaction", shown[1]),
+        ("form_token", shown[2]),
+        ("decision", "allow"),
+    ];
+    let allowed = post_form(&client, shown[0], &fields, &bound).await;
+    let (bound, to) = (cookie(&allowed), location(&allowed));
+    *accounts.nonce.lock().unwrap() = parameter(&to, "nonce");
+
+    let answer = form(&[
+        ("code", "upstream-code"),
+        ("state", &parameter(&to, "state")),
+    ]);
+    let back = format!("{}?{answer}", parameter(&to, "redirect_uri"));
+    let back = client
+        .get(back)
+        .header("cookie", bound)
+        .send()
+        .await
+        .unwrap();
+    let back = location(&back);
+    assert_eq!(
+        (parameter(&back, "state"), parameter(&back, "iss")),
+        ("mine".into(), base.clone())
+    );
+
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("client_id", client_id),
+        ("code", &parameter(&back, "code")),
+        ("redirect_uri", redirect_uri),
+        ("code_verifier", verifier),
+    ];
+    let given = post_form(&client, &endpoint("token_endpoint"), &fields, "").await;
+    assert_eq!(given.status(), 200);
+    let given: Value = serde_json::from_str(&given.text().await.unwrap()).unwrap();
+    assert_eq!(given["scope"], "notes:read");
+    let again = post_form(&client, &endpoint("token_endpoint"), &fields, "").await;
+    assert_eq!(again.status(), 400);
+
+    let long = "x".repeat(65 * 1024);
+    let long = post_form(&client, &endpoint("token_endpoint"), &[("code", &long)], "").await;
+    assert_eq!(long.status(), 413);
+
+    // By the connection's address: ten in a minute, one of them above, however the minute falls.
+    let mut statuses = Vec::new();
+    for _ in 0..20 {
+        let request = client.post(endpoint("registration_endpoint"));
+        let request = request.header("content-type", "application/json");
+        let response = request.body(said.to_string()).send().await.unwrap();
+        statuses.push(response.status().as_u16());
+    }
+    assert!(
+        statuses.contains(&429) && statuses[..9] == [201; 9],
+        "{statuses:?}"
+    );
+}
