@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from postgres import postgres
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -389,3 +389,54 @@ def test_the_migrations_are_the_crates() -> None:
         {path.name: path.read_text() for path in folder.iterdir()} for folder in (ours, theirs)
     ]
     assert texts[0] == texts[1]
+
+
+def test_a_handler_that_ends_the_transaction_has_failed(place: Place) -> None:
+    place.rows("CREATE TABLE {p}effects (id TEXT PRIMARY KEY)")
+    place.rows("INSERT INTO {p}effects VALUES ('taken')")
+    insert = text(f"INSERT INTO {place.prefix}effects VALUES ('taken')")
+    if place.is_async:
+
+        @place.inbox.on()
+        async def swallow_async(session: AsyncSession, message: Message) -> None:
+            try:
+                await session.execute(insert)
+            except DBAPIError:
+                await session.rollback()
+
+    else:
+
+        @place.inbox.on()
+        def swallow(session: Session, message: Message) -> None:
+            try:
+                session.execute(insert)
+            except DBAPIError:
+                session.rollback()
+
+    place.do("accept", message("msg_1", "a.b", T, {}))
+    assert place.do("handle_now", "msg_1") == "failed"
+    assert place.do("status") == {"waiting": 1, "done": 0, "dead": 0}
+    error = place.rows("SELECT last_error FROM {p}doorward_inbox")[0][0]
+    assert "ended the transaction" in error
+
+
+def test_a_message_that_cannot_be_read_blocks_nobody(place: Place) -> None:
+    for id in ("msg_1", "msg_2", "msg_3"):
+        place.do("accept", message(id, "a.b", T, {}))
+    deep = '{"type":"a.b","data":' + "[" * 100_000 + "]" * 100_000 + "}"
+    place.rows(f"UPDATE {{p}}doorward_inbox SET payload = '{deep}' WHERE id = 'msg_1'")
+
+    def fail(message: Message) -> None:
+        if message.id == "msg_2":
+            raise ValueError("no such name: \ud800\0")
+
+    place.on(fail)
+    turn = place.do("work")
+    assert (turn.done, turn.failed) == (1, 2)
+    for _ in range(7):
+        place.now += 3600
+        place.do("work")
+    letters = {letter.message.id: letter for letter in place.do("dead_letters")}
+    assert letters.keys() == {"msg_1", "msg_2"}
+    assert "cannot be read" in letters["msg_1"].last_error
+    assert "no such name: ??" in letters["msg_2"].last_error.replace("\ufffd", "?")

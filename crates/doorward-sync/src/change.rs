@@ -3,6 +3,8 @@
 //! Read leniently: a member that is missing or of another type is unknown, for providers send what their documents do
 //! not foresee. Only the id has to be there.
 
+use std::collections::BTreeMap;
+
 use doorward_core::Timestamp;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
@@ -89,8 +91,15 @@ impl Change {
         data: &RawValue,
         event_at: i64,
     ) -> Result<Self, String> {
-        let members: Json = serde_json::from_str(data.get())
-            .map_err(|_| "data: it is nested too deeply".to_owned())?;
+        // Users write some of its members themselves. One that is nested too deeply is left out of the columns, and stays
+        // in the payload.
+        let members: BTreeMap<String, &RawValue> =
+            serde_json::from_str(data.get()).map_err(|_| "data: expected an object".to_owned())?;
+        let member = |(name, value): (String, &RawValue)| {
+            let value = serde_json::from_str(value.get()).unwrap_or(Json::Null);
+            (name, value)
+        };
+        let members: Json = members.into_iter().map(member).collect();
         let provider_id = members
             .get("id")
             .and_then(Json::as_str)
@@ -137,4 +146,30 @@ pub(crate) fn text(members: &Json, path: &[&str]) -> Option<String> {
 /// As [`text`], for a reference to another object.
 pub(crate) fn reference(members: &Json, path: &[&str]) -> Option<String> {
     text(members, path).filter(|id| id.len() <= MAX_ID_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_users_write_into_their_metadata_hides_nothing_else() {
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        let text = format!(r#"{{"id":"user_1","updated_at":7,"unsafe_metadata":{deep}}}"#);
+        let data: Box<RawValue> = RawValue::from_string(text.clone()).unwrap();
+        let change = Change::of_object(Resource::Users, &data, 1).unwrap();
+        let object = change.object.unwrap();
+        assert_eq!(
+            (change.provider_id.as_str(), object.updated_at),
+            ("user_1", 7)
+        );
+        assert_eq!(object.payload, text);
+        for wrong in ["[]", "null", "7", "{}", r#"{"id":""}"#, r#"{"id":7}"#] {
+            let data = RawValue::from_string(wrong.to_owned()).unwrap();
+            assert!(
+                Change::of_object(Resource::Users, &data, 1).is_err(),
+                "{wrong}"
+            );
+        }
+    }
 }

@@ -219,6 +219,14 @@ impl Transaction {
         Ok(())
     }
 
+    /// Fails in a transaction that a statement of somebody else's has broken.
+    pub(crate) async fn probe(&mut self) -> Result<(), SyncError> {
+        if let Self::Postgres(tx) = self {
+            sqlx::query("SELECT 1").execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
     /// Runs one statement with `$1`, `$2`, … and says how many rows it touched.
     pub(crate) async fn execute(
         &mut self,

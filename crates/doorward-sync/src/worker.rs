@@ -344,6 +344,14 @@ impl Worker {
                 return self.fail_alone(claim, &why.0, now).await;
             }
         }
+        // PostgreSQL answers a commit after a failed statement with a silent rollback. A handler that swallowed the
+        // failure must not pass for one that succeeded; any further statement says so.
+        if !self.handlers.is_empty()
+            && let Err(error) = tx.probe().await
+        {
+            drop(tx);
+            return self.refused_or_away(claim, error, now).await;
+        }
         match tx.commit().await {
             Ok(()) => {
                 turn.done += 1;
@@ -410,10 +418,13 @@ impl Worker {
     }
 
     async fn pass_on(&self, claim: &Claim) -> Result<(), HandlerError> {
+        let mut first = Ok(());
         for outlet in &self.outlets {
-            self.in_time(outlet.pass_on(claim.message())).await?;
+            // One that is away keeps the others from nothing.
+            let passed_on = self.in_time(outlet.pass_on(claim.message())).await;
+            first = first.and(passed_on);
         }
-        Ok(())
+        first
     }
 
     /// Runs code that is not ours: it may panic, and it may take longer than the lease.

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from ._inbox import HandlerFailed, Handlers, count, raise_if_away, said
+from ._inbox import ENDED, HandlerFailed, Handlers, count, logger, raise_if_away, said
 from ._message import Claim, Letter, Message, Turn, Unavailable
 from ._store import Store
 
@@ -131,6 +131,10 @@ class AsyncInbox:
                 rest = 0.0 if (await self.work()).taken else idle
             except Unavailable:
                 rest = 1.0
+            except Exception:
+                # Whatever it is, others wait behind it.
+                logger.exception("messages could not be handled")
+                rest = 1.0
             await asyncio.sleep(rest)
 
     async def dead_letters(self, most: int = 50) -> list[Letter]:
@@ -153,6 +157,8 @@ class AsyncInbox:
         why: str | None = None
         if self._store.is_worn_out(claim):
             why = "workers vanished while they handled it"
+        elif claim.unreadable:
+            why = claim.unreadable
         else:
             try:
                 async with self._transaction() as session:
@@ -168,6 +174,11 @@ class AsyncInbox:
                             await asyncio.wait_for(work, self._store.lease / 2)
                         except Exception as error:
                             raise HandlerFailed(said(error)) from error
+                    completed = await session.run_sync(
+                        lambda inner: self._store.is_completed(inner.connection(), claim)
+                    )
+                    if not completed:
+                        raise HandlerFailed(ENDED)
             except Unavailable:
                 raise
             except Exception as error:

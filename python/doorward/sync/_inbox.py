@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -96,7 +97,8 @@ class Inbox:
 
         It is called with a `Session` and the `Message`, in the transaction that marks the message
         as done: what it writes there happens once. If it raises, all of that is undone, and the
-        message comes again after a rest. It must not commit.
+        message comes again after a rest. It must neither commit nor roll back; what may fail goes
+        into a savepoint (`session.begin_nested()`).
         """
 
         def register(handler: HandlerT) -> HandlerT:
@@ -172,6 +174,10 @@ class Inbox:
                 rest = 0.0 if self.work().taken else idle
             except Unavailable:
                 rest = 1.0
+            except Exception:
+                # Whatever it is, others wait behind it.
+                logger.exception("messages could not be handled")
+                rest = 1.0
             if rest:
                 stop.wait(rest)
 
@@ -199,6 +205,8 @@ class Inbox:
         why: str | None = None
         if self._store.is_worn_out(claim):
             why = "workers vanished while they handled it"
+        elif claim.unreadable:
+            why = claim.unreadable
         else:
             try:
                 with self._transaction() as session:
@@ -215,6 +223,8 @@ class Inbox:
                             handler(session, claim.message)
                         except Exception as error:
                             raise HandlerFailed(said(error)) from error
+                    if not self._store.is_completed(session.connection(), claim):
+                        raise HandlerFailed(ENDED)
             except Unavailable:
                 raise
             except Exception as error:
@@ -254,6 +264,14 @@ def raise_if_away(error: DBAPIError) -> None:
         isinstance(error, (OperationalError, InterfaceError)) and not missing
     ):
         raise Unavailable(type(error.orig).__name__) from error
+
+
+#: Why a handler failed that seemed to succeed. A commit after a failed statement is a silent
+#: rollback, and so the message would not be completed.
+ENDED = (
+    "the handler ended the transaction, or hid a failed statement: use a savepoint (begin_nested)"
+)
+logger = logging.getLogger("doorward")
 
 
 def said(error: Exception) -> str:

@@ -55,6 +55,16 @@ class Message:
         object.__setattr__(self, "type", kind)
         object.__setattr__(self, "payload", payload)
 
+    @classmethod
+    def unread(cls, id: str, text: str) -> Message:
+        """A kept message that cannot be read: without type and payload."""
+        message = object.__new__(cls)
+        object.__setattr__(message, "id", id)
+        object.__setattr__(message, "body", text.encode("utf-8", "replace"))
+        object.__setattr__(message, "type", "")
+        object.__setattr__(message, "payload", {})
+        return message
+
     @property
     def data(self) -> Any:
         """What the event is about; `None` if it was left out."""
@@ -70,6 +80,8 @@ class Claim:
     received_at: int
     failures: int
     claims: int
+    unreadable: str | None = None
+    """Why the message cannot be read, if so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,13 +239,22 @@ class Store:
             "WHERE id = :id AND claim = :token RETURNING id",
             state=state,
             failures=failures,
-            error=error[:_MAX_ERROR].replace("\0", "\ufffd"),
+            error=_storable(error[:_MAX_ERROR]),
             due_at=now + _millis(rest),
             finished_at=now if dies else None,
             id=claim.message.id,
             token=claim.token,
         )
         return state if touched.first() is not None else None
+
+    def is_completed(self, connection: Connection, claim: Claim) -> bool:
+        """Whether the transaction is still the one that completed it."""
+        row = self._run(
+            connection,
+            "SELECT state FROM {p}doorward_inbox WHERE id = :id",
+            id=claim.message.id,
+        ).first()
+        return row is not None and row[0] == "done"
 
     def is_worn_out(self, claim: Claim) -> bool:
         return claim.claims > self.max_failures * _CLAIMS_PER_FAILURE
@@ -272,10 +281,7 @@ class Store:
             "FROM {p}doorward_inbox WHERE state = 'dead' ORDER BY finished_at DESC, id LIMIT :most",
             most=most,
         )
-        return [
-            Letter(Message(row[0], row[1].encode()), row[2], row[3] or 0, row[4], row[5] or "")
-            for row in rows
-        ]
+        return [Letter(_stored(row)[0], row[2], row[3] or 0, row[4], row[5] or "") for row in rows]
 
     def replay(self, connection: Connection, id: str | None, now: int) -> int:
         which = "state = 'dead'" if id is None else "id = :id AND state <> 'waiting'"
@@ -493,8 +499,22 @@ def _statements(source: str) -> Iterator[str]:
             yield statement.strip()
 
 
+def _storable(text: str) -> str:
+    """Without what a database refuses: NUL, and halves of pairs (RFC 3629 §3)."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
 def _claim(row: Any) -> Claim:
-    return Claim(Message(row[0], row[1].encode()), row[2], row[3], row[4], row[5])
+    message, unreadable = _stored(row)
+    return Claim(message, row[2], row[3], row[4], row[5], unreadable)
+
+
+def _stored(row: Any) -> tuple[Message, str | None]:
+    """A message as it was kept, and why it cannot be read, for somebody else may have kept it."""
+    try:
+        return Message(row[0], row[1].encode()), None
+    except ValueError as error:
+        return Message.unread(row[0], row[1]), f"it cannot be read: {error}"
 
 
 def _value(column: str, path: tuple[str, ...], data: dict[str, Any]) -> Any:
