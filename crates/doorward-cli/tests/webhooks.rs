@@ -2,24 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-#[path = "../../doorward-sync/tests/support/postgres.rs"]
-mod postgres;
+#[path = "../../../tests/support/servers.rs"]
+mod servers;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use postgres::Postgres;
 use serde_json::{Value, json};
+use servers::{Folder, Server};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 #[test]
 fn every_event_walks_from_the_sender_to_the_tables() {
     let folder = Folder::new("walk");
-    let serve = Serve::start(&folder.url(), &["--sessions"]);
+    let serve = Serve::start(&folder.sqlite_url(), &["--sessions"]);
     let sent = run(&[
         "--json",
         "webhooks",
@@ -32,7 +31,7 @@ fn every_event_walks_from_the_sender_to_the_tables() {
         "--shuffle",
     ]);
     assert_eq!(sent["delivered"], 45 * 3, "{sent}");
-    let status = settled(&folder.url());
+    let status = settled(&folder.sqlite_url());
     assert_eq!(status["inbox"]["done"], 45);
     assert_eq!(status["inbox"]["dead"], 0);
     // Of each, the deletion is among the events, and it is final.
@@ -57,7 +56,7 @@ fn every_event_walks_from_the_sender_to_the_tables() {
         "1h",
         "--no-follow",
         "--database",
-        &folder.url(),
+        &folder.sqlite_url(),
     ]);
     let told = String::from_utf8(tail.stdout).unwrap();
     assert_eq!(told.lines().count(), 45);
@@ -68,11 +67,11 @@ fn every_event_walks_from_the_sender_to_the_tables() {
 #[test]
 fn a_session_that_ends_is_revoked_where_apis_look() {
     let folder = Folder::new("revoke");
-    let store = format!("{}-revoked", folder.url());
+    let store = format!("{}-revoked", folder.sqlite_url());
     // Where else messages go is away, and keeps no revocation from its store.
     let away = ["--forward", "http://127.0.0.1:1/"];
     let serve = Serve::start(
-        &folder.url(),
+        &folder.sqlite_url(),
         &[&["--revocation-store", &store], &away[..]].concat(),
     );
     let to = ["--to", &serve.webhooks];
@@ -96,7 +95,7 @@ fn a_session_that_ends_is_revoked_where_apis_look() {
 #[test]
 fn a_forged_message_is_refused_and_a_genuine_one_is_kept() {
     let folder = Folder::new("forged");
-    let serve = Serve::start(&folder.url(), &[]);
+    let serve = Serve::start(&folder.sqlite_url(), &[]);
     let sent = run(&[
         "--json",
         "webhooks",
@@ -113,7 +112,7 @@ fn a_forged_message_is_refused_and_a_genuine_one_is_kept() {
     assert_eq!(sent["delivered"], 10, "{sent}");
     assert_eq!(sent["forged_refused"], 10);
     assert_eq!(sent["forged_accepted"], 0);
-    let status = settled(&folder.url());
+    let status = settled(&folder.sqlite_url());
     assert_eq!(status["tables"]["users"]["present"], 10);
     assert!(post(&serve.webhooks, "{}").starts_with("HTTP/1.1 400"));
     assert!(get(&serve.admin, "/webhooks/clerk").starts_with("HTTP/1.1 405"));
@@ -122,7 +121,7 @@ fn a_forged_message_is_refused_and_a_genuine_one_is_kept() {
 #[test]
 fn handles_before_the_answer_if_asked() {
     let folder = Folder::new("inline");
-    let serve = Serve::start(&folder.url(), &["--inline", "--workers", "0"]);
+    let serve = Serve::start(&folder.sqlite_url(), &["--inline", "--workers", "0"]);
     let sent = run(&[
         "--json",
         "webhooks",
@@ -133,7 +132,13 @@ fn handles_before_the_answer_if_asked() {
         "3",
     ]);
     assert_eq!(sent["delivered"], 3);
-    let status = run(&["--json", "sync", "status", "--database", &folder.url()]);
+    let status = run(&[
+        "--json",
+        "sync",
+        "status",
+        "--database",
+        &folder.sqlite_url(),
+    ]);
     assert_eq!(status["inbox"]["done"], 3);
     assert_eq!(status["tables"]["users"]["present"], 3);
 }
@@ -149,7 +154,7 @@ fn what_cannot_be_forwarded_is_buried_and_replayed() {
         .port();
     let target = format!("http://127.0.0.1:{port}/events");
     let flags = ["--forward", &target, "--max-failures", "1"];
-    let serve = Serve::start(&folder.url(), &flags);
+    let serve = Serve::start(&folder.sqlite_url(), &flags);
     run(&["--json", "webhooks", "send", "--to", &serve.webhooks]);
     let letters = until(|| {
         let letters = run(&[
@@ -157,7 +162,7 @@ fn what_cannot_be_forwarded_is_buried_and_replayed() {
             "sync",
             "dead-letters",
             "--database",
-            &folder.url(),
+            &folder.sqlite_url(),
         ]);
         (letters.as_array().unwrap().len() == 1).then_some(letters)
     });
@@ -168,7 +173,13 @@ fn what_cannot_be_forwarded_is_buried_and_replayed() {
             .starts_with("forward: ")
     );
     // The tables did not wait for it.
-    let status = run(&["--json", "sync", "status", "--database", &folder.url()]);
+    let status = run(&[
+        "--json",
+        "sync",
+        "status",
+        "--database",
+        &folder.sqlite_url(),
+    ]);
     assert_eq!(status["tables"]["users"]["present"], 1);
     let receiver = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let replayed = run(&[
@@ -177,7 +188,7 @@ fn what_cannot_be_forwarded_is_buried_and_replayed() {
         "replay",
         "--all",
         "--database",
-        &folder.url(),
+        &folder.sqlite_url(),
     ]);
     assert_eq!(replayed["replayed"], 1);
     let (mut stream, _) = receiver.accept().unwrap();
@@ -194,17 +205,23 @@ fn what_cannot_be_forwarded_is_buried_and_replayed() {
     ] {
         assert!(request.contains(header), "{request}");
     }
-    assert_eq!(settled(&folder.url())["inbox"]["done"], 1);
-    let unknown = output(&["sync", "replay", "msg_nobody", "--database", &folder.url()]);
+    assert_eq!(settled(&folder.sqlite_url())["inbox"]["done"], 1);
+    let unknown = output(&[
+        "sync",
+        "replay",
+        "msg_nobody",
+        "--database",
+        &folder.sqlite_url(),
+    ]);
     assert_eq!(unknown.status.code(), Some(1));
 }
 
 #[test]
 fn fans_out_to_redis() {
-    let redis = Redis::start();
+    let redis = Server::redis();
     let folder = Folder::new("redis");
     let serve = Serve::start(
-        &folder.url(),
+        &folder.sqlite_url(),
         &["--redis", &redis.url(), "--redis-stream", "events"],
     );
     run(&[
@@ -216,14 +233,14 @@ fn fans_out_to_redis() {
         "--count",
         "2",
     ]);
-    settled(&folder.url());
-    let listed = redis.ask("XRANGE events - +");
+    settled(&folder.sqlite_url());
+    let listed = redis.ask_redis("XRANGE events - +");
     assert_eq!(listed.matches("user.created").count() / 2, 2, "{listed}");
 }
 
 #[test]
 fn serves_postgres_and_says_503_while_it_is_away() {
-    let mut server = Postgres::start();
+    let mut server = Server::postgres();
     let url = server.url();
     // What was in hand when the database went away comes back when its lease is over.
     let flags = [
@@ -240,7 +257,7 @@ fn serves_postgres_and_says_503_while_it_is_away() {
         "5",
     ]);
     assert_eq!(sent["delivered"], 5);
-    server.down();
+    server.kill();
     let ready = get(&serve.admin, "/readyz");
     assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
     assert!(get(&serve.admin, "/healthz").starts_with("HTTP/1.1 200"));
@@ -257,7 +274,7 @@ fn serves_postgres_and_says_503_while_it_is_away() {
         Some("503"),
         "{refused}"
     );
-    server.up();
+    server.start();
     let sent = run(&[
         "--json",
         "webhooks",
@@ -288,7 +305,7 @@ fn serves_postgres_and_says_503_while_it_is_away() {
 #[test]
 fn backfills_resumes_and_waits_when_told_to() {
     let folder = Folder::new("backfill");
-    let url = folder.url();
+    let url = folder.sqlite_url();
     let early = output(&["sync", "status", "--database", &url]);
     assert_eq!(early.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&early.stderr).contains("doorward sync migrate"));
@@ -346,7 +363,7 @@ fn backfills_resumes_and_waits_when_told_to() {
 #[test]
 fn a_mistake_is_told_at_the_start() {
     let folder = Folder::new("mistakes");
-    let url = folder.url();
+    let url = folder.sqlite_url();
     for (arguments, secret, said) in [
         (
             vec!["webhooks", "serve", "--database", &url],
@@ -533,79 +550,6 @@ impl Drop for Serve {
         let _ = self.process.kill();
         let _ = self.process.wait();
         assert!(std::thread::panicking(), "it did not end when asked to");
-    }
-}
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder =
-            std::env::temp_dir().join(format!("doorward-cli-{name}-{}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn url(&self) -> String {
-        format!("sqlite://{}/doorward.db", self.0.display())
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-struct Redis {
-    process: Child,
-    port: u16,
-}
-
-impl Redis {
-    fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let process = Command::new("redis-server")
-            .args([
-                "--port",
-                &port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-            ])
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server");
-        until(|| TcpStream::connect(("127.0.0.1", port)).ok());
-        Self { process, port }
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
-    fn ask(&self, command: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream
-            .write_all(format!("{command}\r\nQUIT\r\n").as_bytes())
-            .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

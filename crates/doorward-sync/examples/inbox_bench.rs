@@ -1,6 +1,6 @@
 //! How many messages a second the inbox takes in, how long each waits for its commit, and how many the worker handles.
 //!
-//! `cargo run --release -p doorward-sync --example inbox_bench -- sqlite:///tmp/bench.db 100000 64`
+//! `cargo run --release -p doorward-sync --example inbox_bench -- sqlite://bench.db 100000 64`
 
 #![allow(clippy::print_stdout, reason = "it is a program")]
 

@@ -13,8 +13,8 @@ use doorward_sync::{
     Schema, SyncError, Tables, Transaction, Turn, Verdict, Worker,
 };
 use support::events::{deleted, membership, message, organization, session, user};
-use support::postgres::Postgres;
-use support::{Folder, START, seconds};
+use support::servers::Server;
+use support::{START, seconds};
 
 /// One scenario, run on both databases.
 macro_rules! scenarios {
@@ -22,8 +22,8 @@ macro_rules! scenarios {
         mod sqlite {
             $(#[tokio::test]
             async fn $name() {
-                let folder = super::Folder::new();
-                let database = super::Database::connect(&folder.database_url()).await.unwrap();
+                let folder = super::support::servers::Folder::new("sync");
+                let database = super::Database::connect(&folder.sqlite_url()).await.unwrap();
                 let place = super::Place::new(database, "").await;
                 super::$name(place).await;
             })*
@@ -32,7 +32,7 @@ macro_rules! scenarios {
         /// One server for all of them; each has its own tables.
         #[tokio::test]
         async fn postgres() {
-            let server = Postgres::start();
+            let server = Server::postgres();
             let mut number = 0;
             $({
                 number += 1;

@@ -12,14 +12,14 @@ use doorward_core::{Timestamp, webhook};
 use doorward_issuer::{WEBHOOK_EVENTS, webhook_event};
 use doorward_sync::{Database, Inbox, Schema};
 use serde_json::Value;
-use support::Folder;
+use support::servers::Folder;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 #[tokio::test]
 async fn the_axum_example_walks_from_the_event_to_the_row() {
-    let folder = Folder::new();
-    let (_example, url) = Example::start(&folder.database_url());
+    let folder = Folder::new("sync");
+    let (_example, url) = Example::start(&folder.sqlite_url());
     let client = reqwest::Client::new();
     let mut at = now().as_millis();
     for kind in WEBHOOK_EVENTS {
@@ -42,7 +42,7 @@ async fn the_axum_example_walks_from_the_event_to_the_row() {
     let forged = client.post(&url).body("{}").send().await.unwrap();
     assert_eq!(forged.status(), 400);
 
-    let database = Database::connect(&folder.database_url()).await.unwrap();
+    let database = Database::connect(&folder.sqlite_url()).await.unwrap();
     let inbox = Inbox::new(database.clone(), &Schema::default());
     let end = Instant::now() + Duration::from_secs(30);
     loop {

@@ -17,20 +17,19 @@ use doorward_sync::{
     Database, Handled, Handler, Inbox, InboxSettings, Message, Schema, Tables, Transaction, Worker,
 };
 use sqlx::{AssertSqlSafe, Row as _};
-use support::Folder;
 use support::events::{deleted, membership, message, organization, user};
-use support::postgres::Postgres;
+use support::servers::{Folder, Server};
 use tokio::process::{Child, Command};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sqlite_survives_kill_9() {
-    let folder = Folder::new();
-    prove(&folder.database_url()).await;
+    let folder = Folder::new("sync");
+    prove(&folder.sqlite_url()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_survives_kill_9() {
-    let server = Postgres::start();
+    let server = Server::postgres();
     prove(&server.url()).await;
 }
 
@@ -129,7 +128,7 @@ async fn prove(url: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_loses_nothing_that_was_acknowledged() {
-    let mut server = Postgres::start();
+    let mut server = Server::postgres();
     let inbox = inbox(&server.url()).await;
     execute(
         inbox.database(),
@@ -177,9 +176,9 @@ async fn an_outage_loses_nothing_that_was_acknowledged() {
     }
     let outage = if full() { 10 } else { 2 };
     tokio::time::sleep(Duration::from_secs(1)).await;
-    server.down();
+    server.kill();
     tokio::time::sleep(Duration::from_secs(outage)).await;
-    server.up();
+    server.start();
     tokio::time::sleep(Duration::from_secs(2)).await;
     over.store(true, Ordering::Relaxed);
     let mut acknowledged = BTreeSet::new();

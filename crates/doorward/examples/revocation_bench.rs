@@ -16,7 +16,7 @@ use doorward::core::TokenKind;
 use doorward::{Authenticator, Config, IssuerConfig, RevokedClaim, SecretText};
 use doorward_issuer::{DevIssuer, Mint, SigningAlgorithm};
 
-#[path = "../tests/support/servers.rs"]
+#[path = "../../../tests/support/servers.rs"]
 mod servers;
 
 use servers::{Folder, Server};
@@ -31,15 +31,11 @@ fn main() {
         .unwrap();
     println!("propagation to another authenticator, ms (median, 95th, worst of 300)");
     let redis = Server::redis();
-    propagation(&issuer, "redis", &redis.redis_url());
+    propagation(&issuer, "redis", &redis.url());
     let postgres = Server::postgres();
-    propagation(&issuer, "postgres", &postgres.postgres_url());
+    propagation(&issuer, "postgres", &postgres.url());
     let folder = Folder::new("sqlite");
-    propagation(
-        &issuer,
-        "sqlite",
-        &format!("sqlite://{}/revoked.db", folder.0.display()),
-    );
+    propagation(&issuer, "sqlite", &folder.sqlite_url());
 
     println!("a remembered token, ns (median of 60 rounds, interleaved)");
     let sizes = [0, 1, 100_000, 1_000_000];
@@ -63,7 +59,7 @@ fn main() {
         })
         .chain([(
             "a shared store, followed".to_owned(),
-            authenticator(&issuer, Some(&redis.redis_url())),
+            authenticator(&issuer, Some(&redis.url())),
         )])
         .collect();
     let token = issuer.mint(&Mint::default().ttl(3600)).unwrap();
