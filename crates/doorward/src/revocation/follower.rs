@@ -38,6 +38,7 @@ const READ_WHOLE_EVERY: Duration = Duration::from_secs(300);
 const BATCH: usize = 500;
 /// What waits for a store that is away. Beyond this the caller is told that it was not kept.
 const MOST_UNSENT: usize = 100_000;
+const FOLLOWING: &str = "following";
 
 pub(crate) struct Follower {
     address: Address,
@@ -195,20 +196,12 @@ impl Follower {
     }
 
     pub(crate) fn status(&self) -> StoreStatus {
-        let heard_at = self.known.heard_at.load(Ordering::Acquire);
-        let silence = (heard_at != 0).then(|| self.millis().saturating_sub(heard_at));
-        let in_touch = silence.is_some_and(|millis| millis < SILENCE.as_millis() as u64);
         let last_error = self.state.last_error.load();
         StoreStatus {
             kind: self.address.kind.as_str(),
             address: self.address.to_string(),
-            state: match (in_touch, last_error.as_ref()) {
-                (true, None) => "following",
-                (false, None) if self.runs() => "loading",
-                (false, None) => "not opened yet",
-                (_, Some(_)) => "away",
-            },
-            silent_for_millis: silence,
+            state: self.state(),
+            silent_for_millis: self.silence(),
             last_error: last_error.as_ref().map(|error| error.to_string()),
             unsent: self.state.unsent.load(Ordering::Relaxed),
         }
@@ -216,8 +209,25 @@ impl Follower {
 
     /// Whether the store has everything that was revoked here.
     pub(crate) fn has_told_everything(&self) -> bool {
-        let status = self.status();
-        status.state == "following" && status.unsent == 0
+        self.state() == FOLLOWING && self.state.unsent.load(Ordering::Relaxed) == 0
+    }
+
+    fn state(&self) -> &'static str {
+        let in_touch = self
+            .silence()
+            .is_some_and(|millis| millis < SILENCE.as_millis() as u64);
+        match (in_touch, self.state.last_error.load().is_some()) {
+            (true, false) => FOLLOWING,
+            (false, false) if self.runs() => "loading",
+            (false, false) => "not opened yet",
+            (_, true) => "away",
+        }
+    }
+
+    /// Milliseconds since the store was heard of, if it ever was.
+    fn silence(&self) -> Option<u64> {
+        let heard_at = self.known.heard_at.load(Ordering::Acquire);
+        (heard_at != 0).then(|| self.millis().saturating_sub(heard_at))
     }
 
     fn runs(&self) -> bool {
