@@ -28,6 +28,16 @@ pub struct Capacity {
     pub codes: usize,
     /// Families of refresh tokens.
     pub families: usize,
+    /// Signing keys.
+    pub signing_keys: usize,
+    /// People who approved something.
+    pub approvals: usize,
+    /// Client assertions that were used.
+    pub assertions: usize,
+    /// Tasks that are under way.
+    pub leases: usize,
+    /// Documents of clients.
+    pub documents: usize,
     /// Windows in which something is counted.
     pub windows: usize,
 }
@@ -40,6 +50,11 @@ impl Default for Capacity {
             logins: 10_000,
             codes: 10_000,
             families: 100_000,
+            signing_keys: 1000,
+            approvals: 100_000,
+            assertions: 10_000,
+            leases: 100_000,
+            documents: 1000,
             windows: 10_000,
         }
     }
@@ -95,6 +110,11 @@ impl MemoryStore {
             Kind::Login => self.capacity.logins,
             Kind::Code => self.capacity.codes,
             Kind::Family => self.capacity.families,
+            Kind::SigningKey => self.capacity.signing_keys,
+            Kind::Approvals => self.capacity.approvals,
+            Kind::Assertion => self.capacity.assertions,
+            Kind::Lease => self.capacity.leases,
+            Kind::Document => self.capacity.documents,
         }
     }
 
@@ -172,6 +192,26 @@ impl Store for MemoryStore {
             return Ok(None);
         }
         Ok(state.remove(key).map(|record| record.value))
+    }
+
+    async fn replace(
+        &self,
+        key: Key,
+        before: Vec<u8>,
+        after: Vec<u8>,
+        expires_at: i64,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        let Some(record) = state.live(key, now) else {
+            return Ok(false);
+        };
+        if matches!(record.standing, Standing::Revoked) || record.value != before {
+            return Ok(false);
+        }
+        record.value = after;
+        record.expires_at = record.expires_at.max(expires_at);
+        Ok(true)
     }
 
     async fn redeem(&self, redemption: Redemption, now: i64) -> Result<Redeemed, StoreError> {
@@ -395,6 +435,31 @@ mod tests {
         now(store.read(at, Some(120), 106));
         assert!(now(store.read(at, None, 199)).is_some());
         assert!(now(store.read(at, None, 200)).is_none());
+    }
+
+    #[test]
+    fn what_changed_meanwhile_is_not_replaced() {
+        let store = MemoryStore::default();
+        let replace = |at, before: &[u8], after: &[u8], now_is| {
+            now(store.replace(at, before.to_vec(), after.to_vec(), 150, now_is))
+        };
+        let at = key(Kind::Approvals, 1);
+        assert!(!replace(at, b"", b"a", 100), "it replaces, it does not put");
+        now(store.put_if_absent(at, b"a".to_vec(), 110, 100));
+        assert!(!replace(at, b"b", b"c", 101));
+        assert!(replace(at, b"a", b"b", 101));
+        assert!(!replace(at, b"a", b"c", 102), "somebody was faster");
+        assert_eq!(now(store.read(at, None, 149)), Some(b"b".to_vec()));
+        assert!(!replace(at, b"b", b"c", 150), "it expired");
+        // A family keeps its generation, and a revoked one its peace.
+        let family = key(Kind::Family, 9);
+        now(store.put_if_absent(family, b"a".to_vec(), 200, 100));
+        now(store.rotate([9; 32], 1, 30, 200, 101));
+        assert!(replace(family, b"a", b"b", 102));
+        let rotate = |presented| now(store.rotate([9; 32], presented, 30, 200, 103));
+        assert_eq!(rotate(2), Rotated::Next(3));
+        now(store.revoke_family([9; 32], 104));
+        assert!(!replace(family, b"b", b"c", 105));
     }
 
     #[test]

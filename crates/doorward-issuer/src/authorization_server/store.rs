@@ -35,6 +35,17 @@ pub trait Store: Send + Sync {
         now: i64,
     ) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
 
+    /// Puts `after` in the place of `before`, if that is what is there, and tells whether it was. The record lives at
+    /// least until `expires_at`; a family's generation stays, and a revoked one is absent.
+    fn replace(
+        &self,
+        key: Key,
+        before: Vec<u8>,
+        after: Vec<u8>,
+        expires_at: i64,
+        now: i64,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
     /// Uses a code and opens its family, both or neither. The code is remembered as used until `remember_until`.
     fn redeem(
         &self,
@@ -86,16 +97,31 @@ pub enum Kind {
     Code,
     /// A family of refresh tokens.
     Family,
+    /// The key that access tokens are signed with in one period.
+    SigningKey,
+    /// What one person approved.
+    Approvals,
+    /// A client assertion that was used.
+    Assertion,
+    /// A task that one node has taken on.
+    Lease,
+    /// A document that a client publishes about itself.
+    Document,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 10] = [
         Self::Client,
         Self::Transaction,
         Self::Login,
         Self::Code,
         Self::Family,
+        Self::SigningKey,
+        Self::Approvals,
+        Self::Assertion,
+        Self::Lease,
+        Self::Document,
     ];
 }
 
@@ -188,6 +214,12 @@ pub enum Operation {
     Take {
         key: Key,
     },
+    Replace {
+        key: Key,
+        before: Vec<u8>,
+        after: Vec<u8>,
+        expires_at: i64,
+    },
     Redeem(Redemption),
     Rotate {
         family: Digest,
@@ -210,6 +242,7 @@ pub enum Operation {
 pub enum Outcome {
     Put(Put),
     Value(Option<Vec<u8>>),
+    Replaced(bool),
     Redeemed(Redeemed),
     Rotated(Rotated),
     Revoked,
@@ -227,6 +260,12 @@ impl Operation {
             } => Outcome::Put(store.put_if_absent(key, value, expires_at, now).await?),
             Self::Read { key, extend_to } => Outcome::Value(store.read(key, extend_to, now).await?),
             Self::Take { key } => Outcome::Value(store.take(key, now).await?),
+            Self::Replace {
+                key,
+                before,
+                after,
+                expires_at,
+            } => Outcome::Replaced(store.replace(key, before, after, expires_at, now).await?),
             Self::Redeem(redemption) => Outcome::Redeemed(store.redeem(redemption, now).await?),
             Self::Rotate {
                 family,
@@ -253,6 +292,7 @@ impl Operation {
             Self::PutIfAbsent { .. } => "PutIfAbsent",
             Self::Read { .. } => "Read",
             Self::Take { .. } => "Take",
+            Self::Replace { .. } => "Replace",
             Self::Redeem(_) => "Redeem",
             Self::Rotate { .. } => "Rotate",
             Self::RevokeFamily { .. } => "RevokeFamily",
@@ -273,6 +313,7 @@ impl fmt::Debug for Outcome {
         match self {
             Self::Put(put) => put.fmt(f),
             Self::Value(value) => write!(f, "Value({} bytes)", value.as_ref().map_or(0, Vec::len)),
+            Self::Replaced(replaced) => write!(f, "Replaced({replaced})"),
             Self::Redeemed(redeemed) => redeemed.fmt(f),
             Self::Rotated(rotated) => rotated.fmt(f),
             Self::Revoked => f.write_str("Revoked"),
