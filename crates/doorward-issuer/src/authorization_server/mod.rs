@@ -64,7 +64,6 @@ mod callback;
 mod client;
 mod consent;
 mod exchange;
-mod memory;
 mod metadata;
 mod redirect;
 mod registration;
@@ -93,13 +92,13 @@ pub use exchange::{
     Exchange, Need, Progress, Reply, Supply, Transport, UpstreamAnswer, UpstreamCall,
     UpstreamUnreachable,
 };
-pub use memory::{Capacity, MemoryStore};
 pub use secrets::{Digest, Moment};
 pub use settings::{
     ConfigError, Registration, Settings, StaticClient, Upstream, UpstreamAuthentication,
 };
 pub use store::{
-    Key, Kind, Operation, Outcome, Put, Redeemed, Redemption, Rotated, Store, StoreError,
+    Capacity, Key, Kind, MemoryStore, Operation, Outcome, Put, Redeemed, Redemption, Rotated,
+    Store, StoreError,
 };
 
 use crate::keys::{SigningAlgorithm, SigningKey};

@@ -5,8 +5,8 @@ use std::fmt;
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::secrets::Digest;
-use super::store::{Key, Kind, Put, Redeemed, Redemption, Rotated, Store, StoreError};
+use super::super::secrets::Digest;
+use super::{Key, Kind, Put, Redeemed, Redemption, Rotated, Store, StoreError};
 
 /// A [`Store`] in memory, for one node and for tests. What is full takes nothing more until something expires: nobody is
 /// pushed out by a stranger.

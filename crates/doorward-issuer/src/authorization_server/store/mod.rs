@@ -1,7 +1,11 @@
 //! What the server remembers: a store with semantics, each operation atomic, everything with an end.
 
+mod memory;
+
 use std::fmt;
 use std::future::Future;
+
+pub use memory::{Capacity, MemoryStore};
 
 use super::secrets::Digest;
 
