@@ -70,7 +70,10 @@ impl Keys {
 
     /// The key under which something is kept.
     pub(super) fn key(&self, kind: Kind, name: &str) -> Key {
-        let digest = mac(&self.lookup, &[&[kind as u8], name.as_bytes()]);
+        let digest = mac(
+            &self.lookup,
+            &[kind.tag().as_bytes(), b"\0", name.as_bytes()],
+        );
         Key { kind, digest }
     }
 

@@ -60,6 +60,24 @@ impl Default for Capacity {
     }
 }
 
+impl Capacity {
+    /// How many records of this kind.
+    pub const fn of(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Client => self.clients,
+            Kind::Transaction => self.transactions,
+            Kind::Login => self.logins,
+            Kind::Code => self.codes,
+            Kind::Family => self.families,
+            Kind::SigningKey => self.signing_keys,
+            Kind::Approvals => self.approvals,
+            Kind::Assertion => self.assertions,
+            Kind::Lease => self.leases,
+            Kind::Document => self.documents,
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
     records: HashMap<Key, Record>,
@@ -103,25 +121,10 @@ impl MemoryStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn most(&self, kind: Kind) -> usize {
-        match kind {
-            Kind::Client => self.capacity.clients,
-            Kind::Transaction => self.capacity.transactions,
-            Kind::Login => self.capacity.logins,
-            Kind::Code => self.capacity.codes,
-            Kind::Family => self.capacity.families,
-            Kind::SigningKey => self.capacity.signing_keys,
-            Kind::Approvals => self.capacity.approvals,
-            Kind::Assertion => self.capacity.assertions,
-            Kind::Lease => self.capacity.leases,
-            Kind::Document => self.capacity.documents,
-        }
-    }
-
     /// Whether there is room for one more, if need be after a sweep.
     fn has_room(&self, state: &mut State, kind: Kind, now: i64) -> bool {
-        state.sweep_when_due(now, state.counts[kind as usize] >= self.most(kind));
-        state.counts[kind as usize] < self.most(kind)
+        state.sweep_when_due(now, state.counts[kind as usize] >= self.capacity.of(kind));
+        state.counts[kind as usize] < self.capacity.of(kind)
     }
 }
 

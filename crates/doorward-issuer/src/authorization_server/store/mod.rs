@@ -127,6 +127,22 @@ impl Kind {
         Self::Lease,
         Self::Document,
     ];
+
+    /// Its name in a store: short, and the same in every release.
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Transaction => "transaction",
+            Self::Login => "login",
+            Self::Code => "code",
+            Self::Family => "family",
+            Self::SigningKey => "signing_key",
+            Self::Approvals => "approvals",
+            Self::Assertion => "assertion",
+            Self::Lease => "lease",
+            Self::Document => "document",
+        }
+    }
 }
 
 /// A record's key.
@@ -329,5 +345,21 @@ impl fmt::Debug for Outcome {
 impl fmt::Debug for Redemption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Redemption")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_tag_of_its_own_that_a_key_can_hold() {
+        let tags: std::collections::BTreeSet<_> = Kind::ALL.map(Kind::tag).into_iter().collect();
+        assert_eq!(tags.len(), Kind::ALL.len());
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+        assert!(tags.iter().all(|tag| tag.bytes().all(fits)));
+        for (place, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(place, kind as usize);
+        }
     }
 }
