@@ -81,6 +81,10 @@ docs: build ## Rewrite the generated documents
 vectors: ## Sign the test vectors anew
 	cargo run --release -p doorward-issuer --example make_vectors
 
+.PHONY: generate
+generate: ## Make the table of Clerk's Backend API and its Rust code anew (SPEC=path of Clerk's OpenAPI document)
+	cargo run --quiet --locked -p doorward-clerk --example generate -- $(SPEC)
+
 # Three families: abi3 for CPython 3.10 and later, and free-threaded CPython 3.14, and 3.15 and later (PEP 803). The
 # second and third need an interpreter of their kind on the PATH.
 .PHONY: wheels

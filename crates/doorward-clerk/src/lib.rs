@@ -14,5 +14,7 @@
 
 pub mod event;
 mod revocation;
+pub mod table;
 
 pub use event::{ClerkEvent, ClerkEventType};
+pub use table::{Operation, Parameter, Table};
