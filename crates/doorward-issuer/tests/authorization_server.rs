@@ -11,41 +11,15 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use doorward_core::Secret;
 use doorward_issuer::authorization_server::axum::router;
+use doorward_issuer::authorization_server::transport::{HttpSettings, HttpTransport};
 use doorward_issuer::authorization_server::{
-    AuthorizationServer, ConsentPrompt, MemoryStore, Settings, Transport, Upstream, UpstreamAnswer,
-    UpstreamAuthentication, UpstreamCall, UpstreamUnreachable,
+    AuthorizationServer, ConsentPrompt, MemoryStore, Settings, Upstream, UpstreamAuthentication,
 };
 use doorward_issuer::{DevIssuer, Kind, Mint, SigningAlgorithm, SigningKey};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use url::Url;
-
-/// Calls the upstream as a driver does: no redirects, no waiting for ever, no endless answer.
-struct Http(reqwest::Client);
-
-impl Transport for Http {
-    async fn call(&self, call: UpstreamCall) -> Result<UpstreamAnswer, UpstreamUnreachable> {
-        let mut request = self.0.request(call.method, call.url);
-        if let Some(value) = &call.authorization {
-            request = request.header("authorization", value.expose());
-        }
-        if let Some(form) = &call.form {
-            request = request
-                .header("content-type", "application/x-www-form-urlencoded")
-                .body(form.expose().to_owned());
-        }
-        let mut response = request.send().await.map_err(|_| UpstreamUnreachable)?;
-        let (status, mut body) = (response.status().as_u16(), Vec::new());
-        while let Some(chunk) = response.chunk().await.map_err(|_| UpstreamUnreachable)? {
-            body.extend_from_slice(&chunk);
-            if body.len() > UpstreamCall::MAX_ANSWER {
-                return Err(UpstreamUnreachable);
-            }
-        }
-        Ok(UpstreamAnswer { status, body })
-    }
-}
 
 struct Accounts {
     issuer: DevIssuer,
@@ -170,7 +144,7 @@ async fn a_login_over_http() {
     let routes = router(
         server,
         Arc::new(MemoryStore::default()),
-        Arc::new(Http(client())),
+        Arc::new(HttpTransport::new(&HttpSettings::default()).unwrap()),
         page,
     );
     tokio::spawn(serve(listener, routes));

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use doorward_core::{
     AlgorithmSet, Credential, Facts, Identity, IssuerId, JwkSet, Known, Secret, Timestamp,
 };
-use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::form_urlencoded::{Serializer, byte_serialize};
@@ -157,44 +156,48 @@ impl Call<'_> {
                 None
             }
         };
-        UpstreamCall {
-            method: Method::POST,
-            url: upstream.token_endpoint.clone(),
-            authorization,
-            form: Some(Secret::new(form.finish())),
-        }
+        let form = Secret::new(form.finish());
+        UpstreamCall::post(&upstream.token_endpoint, authorization, form)
     }
 
     /// OpenID Connect Core §3.1.3.7: the ID token, judged by the one verifier of the house, and its `nonce`.
     async fn vouched(&self, id_token: &str, nonce: &str) -> Result<String, Halt> {
         let upstream = &self.server.settings.upstream;
-        let call = UpstreamCall {
-            method: Method::GET,
-            url: upstream.jwks_uri.clone(),
-            authorization: None,
-            form: None,
-        };
-        let answer = self.desk.upstream(call).await.map_err(|_| away())?;
-        let keys = std::str::from_utf8(&answer.body)
-            .ok()
-            .filter(|_| answer.status == 200)
-            .and_then(|text| JwkSet::parse(text, AlgorithmSet::ASYMMETRIC).ok())
-            .ok_or_else(away)?;
-        let (facts, now) = (
-            Fetched(Arc::new(keys)),
-            Timestamp::from_secs(self.moment.now),
-        );
-        let verdict = self
-            .server
-            .upstream
-            .verify(&Credential::bearer(id_token), &facts, now);
-        let doorward_core::Outcome::Verified(identity) = verdict else {
-            return Err(server_error("the ID token is not good"));
+        let now = Timestamp::from_secs(self.moment.now);
+        let mut fresh = false;
+        let identity = loop {
+            let keys = match self.upstream_keys(fresh).await {
+                Some(keys) => Arc::new(keys),
+                None if fresh => return Err(away()),
+                None => {
+                    fresh = true;
+                    continue;
+                }
+            };
+            let facts = Fetched { keys, last: fresh };
+            let credential = Credential::bearer(id_token);
+            match self.server.upstream.verify(&credential, &facts, now) {
+                doorward_core::Outcome::Verified(identity) => break identity,
+                // The upstream signs with a new key, perhaps.
+                doorward_core::Outcome::Needs(_) if !fresh => fresh = true,
+                _ => return Err(server_error("the ID token is not good")),
+            }
         };
         if !names_nonce(&identity, nonce, &upstream.client_id) {
             return Err(server_error("the ID token belongs to another sign-in"));
         }
         Ok(identity.subject().to_owned())
+    }
+
+    /// The upstream's public keys, if it tells them; with `fresh`, none that were remembered for long.
+    async fn upstream_keys(&self, fresh: bool) -> Option<JwkSet> {
+        let mut call = UpstreamCall::get(&self.server.settings.upstream.jwks_uri, None);
+        call.fresh = fresh;
+        let answer = self.desk.upstream(call).await.ok()?;
+        let text = std::str::from_utf8(&answer.body)
+            .ok()
+            .filter(|_| answer.status == 200)?;
+        JwkSet::parse(text, AlgorithmSet::ASYMMETRIC).ok()
     }
 
     /// Gives the client its code.
@@ -209,15 +212,20 @@ impl Call<'_> {
     }
 }
 
-/// The key set as it was fetched for this sign-in.
-struct Fetched(Arc<JwkSet>);
+/// The key set as it came, and whether a newer one can be asked for.
+struct Fetched {
+    keys: Arc<JwkSet>,
+    last: bool,
+}
 
 impl Facts for Fetched {
     fn keys(&self, _: IssuerId, _: Option<&str>, kid: Option<&str>) -> Known<Arc<JwkSet>> {
-        if self.0.covers(kid) {
-            Known::Yes(Arc::clone(&self.0))
-        } else {
+        if self.keys.covers(kid) {
+            Known::Yes(Arc::clone(&self.keys))
+        } else if self.last {
             Known::No
+        } else {
+            Known::NotYet
         }
     }
 }

@@ -23,19 +23,19 @@ use super::store::{Operation, Outcome, Store, StoreError};
 /// ```
 ///
 /// [`Exchange::run`] is that loop. An exchange that is dropped half-way leaves nothing behind that does not expire.
-pub struct Exchange {
+pub struct Exchange<T = Reply> {
     now: i64,
-    work: Pin<Box<dyn Future<Output = Reply> + Send>>,
+    work: Pin<Box<dyn Future<Output = T> + Send>>,
     desk: Desk,
 }
 
 /// How far an exchange got.
 #[derive(Debug)]
-pub enum Progress {
+pub enum Progress<T = Reply> {
     /// It needs this, and goes on when it was supplied.
     Needs(Need),
     /// The answer. There is no other.
-    Done(Reply),
+    Done(T),
 }
 
 /// What an exchange needs of the world.
@@ -45,6 +45,8 @@ pub enum Need {
     Store(Operation),
     /// This asked of the upstream.
     Upstream(UpstreamCall),
+    /// This document of a stranger's.
+    Document(DocumentCall),
 }
 
 /// What an exchange is told.
@@ -54,11 +56,15 @@ pub enum Supply {
     Store(Result<Outcome, StoreError>),
     /// What the upstream answered.
     Upstream(Result<UpstreamAnswer, UpstreamUnreachable>),
+    /// What came of the document.
+    Document(Result<DocumentAnswer, DocumentError>),
 }
 
 /// A request to the upstream. Redirects are not followed, and no more than [`UpstreamCall::MAX_ANSWER`] bytes are read.
-/// A `GET` asks for public keys and may be answered from a cache; a `POST` must not be repeated.
+/// A `GET` without `authorization` asks for public keys or metadata and may be answered from a cache, unless it is to be
+/// `fresh`; a `POST` must not be repeated.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct UpstreamCall {
     /// `GET` or `POST`.
     pub method: http::Method,
@@ -68,9 +74,31 @@ pub struct UpstreamCall {
     pub authorization: Option<Secret>,
     /// The body, `application/x-www-form-urlencoded`, of a `POST`.
     pub form: Option<Secret>,
+    /// Whether what is remembered did not do. It need not be asked more than once in a few seconds.
+    pub fresh: bool,
 }
 
 impl UpstreamCall {
+    pub(super) fn get(url: &str, authorization: Option<Secret>) -> Self {
+        Self {
+            method: http::Method::GET,
+            url: url.to_owned(),
+            authorization,
+            form: None,
+            fresh: false,
+        }
+    }
+
+    pub(super) fn post(url: &str, authorization: Option<Secret>, form: Secret) -> Self {
+        Self {
+            method: http::Method::POST,
+            url: url.to_owned(),
+            authorization,
+            form: Some(form),
+            fresh: false,
+        }
+    }
+
     /// How much of an answer is read.
     pub const MAX_ANSWER: usize = 512 * 1024;
 }
@@ -100,13 +128,58 @@ impl fmt::Debug for UpstreamAnswer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamUnreachable;
 
-/// Who performs calls to the upstream.
+/// A document that a stranger named: a `GET` without credentials, to a public address and no other, looked up once;
+/// redirects are not followed, and no more than `max_bytes` are read.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DocumentCall {
+    /// Where it is: `https`, or, where the operator allows that for tests, `http` on a loopback host.
+    pub url: String,
+    /// The tag of what is remembered (RFC 9110 §8.8.3), to be sent as `If-None-Match`.
+    pub etag: Option<String>,
+    /// How much of it is read.
+    pub max_bytes: usize,
+}
+
+/// A document as it arrived.
+#[derive(Clone, Debug, Default)]
+pub struct DocumentAnswer {
+    /// The HTTP status: 200, or 304 where a tag was sent.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Cache-Control: max-age`, in seconds; 0 for `no-store` and `no-cache`.
+    pub max_age: Option<i64>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Why there is no document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DocumentError {
+    /// No answer, or not in time, or an answer that says to come later.
+    Unreachable,
+    /// It may not be fetched, or what came is no such document: why.
+    Refused(&'static str),
+}
+
+/// Who performs calls.
 pub trait Transport: Send + Sync {
-    /// Performs one.
+    /// Performs one to the upstream.
     fn call(
         &self,
         call: UpstreamCall,
     ) -> impl Future<Output = Result<UpstreamAnswer, UpstreamUnreachable>> + Send;
+
+    /// Fetches a document of a stranger's. Who cannot do that safely does not.
+    fn document(
+        &self,
+        _call: DocumentCall,
+    ) -> impl Future<Output = Result<DocumentAnswer, DocumentError>> + Send {
+        std::future::ready(Err(DocumentError::Refused("no documents are fetched here")))
+    }
 }
 
 /// The answer to a request.
@@ -118,10 +191,10 @@ pub enum Reply {
     Consent(Box<ConsentPrompt>),
 }
 
-impl Exchange {
+impl<T> Exchange<T> {
     pub(super) fn new<F>(now: i64, work: impl FnOnce(Desk) -> F) -> Self
     where
-        F: Future<Output = Reply> + Send + 'static,
+        F: Future<Output = T> + Send + 'static,
     {
         let desk = Desk::default();
         Self {
@@ -135,7 +208,7 @@ impl Exchange {
     ///
     /// # Panics
     /// After [`Progress::Done`].
-    pub fn advance(&mut self) -> Progress {
+    pub fn advance(&mut self) -> Progress<T> {
         loop {
             let mut nobody = Context::from_waker(Waker::noop());
             if let Poll::Ready(reply) = self.work.as_mut().poll(&mut nobody) {
@@ -154,7 +227,7 @@ impl Exchange {
     }
 
     /// Drives it to its end.
-    pub async fn run(mut self, store: &impl Store, upstream: &impl Transport) -> Reply {
+    pub async fn run(mut self, store: &impl Store, upstream: &impl Transport) -> T {
         loop {
             let supply = match self.advance() {
                 Progress::Done(reply) => return reply,
@@ -164,13 +237,16 @@ impl Exchange {
                 Progress::Needs(Need::Upstream(call)) => {
                     Supply::Upstream(upstream.call(call).await)
                 }
+                Progress::Needs(Need::Document(call)) => {
+                    Supply::Document(upstream.document(call).await)
+                }
             };
             self.supply(supply);
         }
     }
 }
 
-impl fmt::Debug for Exchange {
+impl<T> fmt::Debug for Exchange<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange")
             .field("now", &self.now)
@@ -192,7 +268,7 @@ impl Desk {
     pub(super) async fn store(&self, operation: Operation) -> Result<Outcome, StoreError> {
         match self.ask(Need::Store(operation)).await {
             Supply::Store(outcome) => outcome,
-            Supply::Upstream(_) => Err(StoreError),
+            Supply::Upstream(_) | Supply::Document(_) => Err(StoreError),
         }
     }
 
@@ -205,7 +281,22 @@ impl Desk {
                 0..=UpstreamCall::MAX_ANSWER => Ok(answer),
                 _ => Err(UpstreamUnreachable),
             }),
-            Supply::Store(_) => Err(UpstreamUnreachable),
+            Supply::Store(_) | Supply::Document(_) => Err(UpstreamUnreachable),
+        }
+    }
+
+    #[expect(dead_code, reason = "documents come next")]
+    pub(super) async fn document(
+        &self,
+        call: DocumentCall,
+    ) -> Result<DocumentAnswer, DocumentError> {
+        let most = call.max_bytes;
+        match self.ask(Need::Document(call)).await {
+            Supply::Document(Ok(answer)) if answer.body.len() > most => {
+                Err(DocumentError::Refused("the document is too long"))
+            }
+            Supply::Document(answer) => answer,
+            Supply::Store(_) | Supply::Upstream(_) => Err(DocumentError::Unreachable),
         }
     }
 

@@ -58,13 +58,17 @@
 //! | `/jwks` | RFC 7517 §5 |
 
 pub mod axum;
+#[cfg(feature = "transport")]
+pub mod transport;
 
 mod authorize;
 mod callback;
 mod client;
 mod consent;
+mod discovery;
 mod exchange;
 mod metadata;
+mod observe;
 mod redirect;
 mod registration;
 mod respond;
@@ -88,9 +92,10 @@ use http::{Method, Request};
 use url::Url;
 
 pub use consent::ConsentPrompt;
+pub use discovery::DiscoveryError;
 pub use exchange::{
-    Exchange, Need, Progress, Reply, Supply, Transport, UpstreamAnswer, UpstreamCall,
-    UpstreamUnreachable,
+    DocumentAnswer, DocumentCall, DocumentError, Exchange, Need, Progress, Reply, Supply,
+    Transport, UpstreamAnswer, UpstreamCall, UpstreamUnreachable,
 };
 pub use secrets::{Digest, Moment};
 pub use settings::{

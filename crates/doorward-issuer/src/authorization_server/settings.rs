@@ -52,6 +52,12 @@ pub struct Upstream {
     pub client_id: String,
     /// How we show who we are there.
     pub authentication: UpstreamAuthentication,
+    /// Where tokens are taken back (RFC 7009), if anywhere.
+    pub revocation_endpoint: Option<String>,
+    /// Where it says whether a token is still good (RFC 7662), if anywhere.
+    pub introspection_endpoint: Option<String>,
+    /// Where it tells about people (OpenID Connect Core §5.3), if anywhere.
+    pub userinfo_endpoint: Option<String>,
     /// What we ask for; `openid` is among it. By default `openid email profile`.
     pub scopes: Vec<String>,
     /// Whether its metadata says `authorization_response_iss_parameter_supported`. Then an answer without `iss` is
@@ -171,6 +177,15 @@ impl Settings {
                 return Err(ConfigError(format!("`{name}` has a fragment")));
             }
         }
+        for (name, url) in [
+            ("revocation_endpoint", &upstream.revocation_endpoint),
+            ("introspection_endpoint", &upstream.introspection_endpoint),
+            ("userinfo_endpoint", &upstream.userinfo_endpoint),
+        ] {
+            if let Some(url) = url {
+                address(name, url)?;
+            }
+        }
         if !upstream.scopes.iter().any(|scope| scope == "openid") {
             return Err(ConfigError(
                 "`upstream.scopes` lacks `openid`, so nobody would say who signed in".to_owned(),
@@ -241,8 +256,22 @@ impl Upstream {
             jwks_uri: jwks_uri.into(),
             client_id: client_id.into(),
             authentication,
+            revocation_endpoint: None,
+            introspection_endpoint: None,
+            userinfo_endpoint: None,
             scopes: ["openid", "email", "profile"].map(str::to_owned).to_vec(),
             iss_parameter_supported: false,
+        }
+    }
+}
+
+impl UpstreamAuthentication {
+    /// Its name in metadata (RFC 8414 §2, RFC 7591 §2).
+    pub fn method(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Basic(_) => "client_secret_basic",
+            Self::Post(_) => "client_secret_post",
         }
     }
 }
