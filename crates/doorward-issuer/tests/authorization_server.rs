@@ -13,7 +13,7 @@ use doorward_core::Secret;
 use doorward_issuer::authorization_server::axum::router;
 use doorward_issuer::authorization_server::transport::{HttpSettings, HttpTransport};
 use doorward_issuer::authorization_server::{
-    AuthorizationServer, ConsentPrompt, MemoryStore, Settings, Upstream, UpstreamAuthentication,
+    AuthorizationServer, MemoryStore, Pages, Settings, Upstream, UpstreamAuthentication,
 };
 use doorward_issuer::{DevIssuer, Kind, Mint, SigningAlgorithm, SigningKey};
 use reqwest::redirect::Policy;
@@ -40,12 +40,12 @@ async fn token(State(accounts): State<Arc<Accounts>>, body: String) -> Json<Valu
     Json(json!({ "id_token": accounts.issuer.mint(&mint).unwrap() }))
 }
 
-/// The fields of the form, one on each line.
-fn page(prompt: &ConsentPrompt) -> String {
-    format!(
-        "{}\n{}\n{}",
-        prompt.action, prompt.transaction, prompt.form_token
-    )
+/// The value of an attribute that follows this text in a page, as it is where nothing has to be escaped.
+fn attribute<'p>(page: &'p str, before: &str) -> &'p str {
+    let (_, rest) = page
+        .split_once(before)
+        .unwrap_or_else(|| panic!("no {before} in {page}"));
+    rest.split_once('"').unwrap().0
 }
 
 fn client() -> reqwest::Client {
@@ -145,7 +145,7 @@ async fn a_login_over_http() {
         server,
         Arc::new(MemoryStore::default()),
         Arc::new(HttpTransport::new(&HttpSettings::default()).unwrap()),
-        page,
+        Pages::default(),
     );
     tokio::spawn(serve(listener, routes));
 
@@ -199,13 +199,19 @@ async fn a_login_over_http() {
     assert_eq!(shown.headers()["x-frame-options"], "DENY");
     let bound = cookie(&shown);
     let shown = shown.text().await.unwrap();
-    let shown: Vec<_> = shown.lines().collect();
     let fields = [
-        ("transaction", shown[1]),
-        ("form_token", shown[2]),
+        (
+            "transaction",
+            attribute(&shown, r#"name="transaction" value=""#),
+        ),
+        (
+            "form_token",
+            attribute(&shown, r#"name="form_token" value=""#),
+        ),
         ("decision", "allow"),
     ];
-    let allowed = post_form(&client, shown[0], &fields, &bound).await;
+    let action = attribute(&shown, r#"<form method="post" action=""#);
+    let allowed = post_form(&client, action, &fields, &bound).await;
     let (bound, to) = (cookie(&allowed), location(&allowed));
     *accounts.nonce.lock().unwrap() = parameter(&to, "nonce");
 
@@ -239,6 +245,33 @@ async fn a_login_over_http() {
     assert_eq!(given["scope"], "notes:read");
     let again = post_form(&client, &endpoint("token_endpoint"), &fields, "").await;
     assert_eq!(again.status(), 400);
+
+    // A person is told in a page, a program in JSON.
+    let stray = format!("{}?client_id=nobody", endpoint("authorization_endpoint"));
+    for (accept, content_type, said) in [
+        (
+            "text/html,*/*;q=0.8",
+            "text/html; charset=utf-8",
+            "<h1>This application is not known here</h1>",
+        ),
+        ("*/*", "application/json", r#""error":"invalid_request""#),
+    ] {
+        let refused = client
+            .get(&stray)
+            .header("accept", accept)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            (
+                refused.status().as_u16(),
+                &refused.headers()["content-type"]
+            ),
+            (400, &content_type.parse().unwrap())
+        );
+        let refused = refused.text().await.unwrap();
+        assert!(refused.contains(said), "{refused}");
+    }
 
     let long = "x".repeat(65 * 1024);
     let long = post_form(&client, &endpoint("token_endpoint"), &[("code", &long)], "").await;

@@ -9,7 +9,7 @@ use super::client::Client;
 use super::consent::{ConsentPrompt, Cookie};
 use super::respond::{self, Halt};
 use super::store::Kind;
-use super::{Call, Inner, Reply, redirect};
+use super::{Call, Inner, Reply, pages, redirect};
 use crate::oauth::Form;
 
 /// A request that was found good: what a client asked for, as it is remembered until a code is redeemed.
@@ -41,14 +41,17 @@ impl Call<'_> {
         // Until client and redirect URI are known to belong together, nobody is sent anywhere (RFC 6749 §4.1.2.1).
         let client_id = form.required("client_id")?;
         let client = self.client(client_id, false).await?;
-        let client = client.ok_or_else(|| Halt::invalid_request("there is no such client"))?;
+        let client = client.ok_or_else(|| {
+            Halt::invalid_request("there is no such client").told("unknown-client")
+        })?;
         let redirect_uri = form.required("redirect_uri")?;
         if !client
             .redirect_uris
             .iter()
             .any(|known| redirect::matches(known, redirect_uri))
         {
-            return Err(Halt::invalid_request("the redirect_uri was not registered"));
+            let astray = Halt::invalid_request("the redirect_uri was not registered");
+            return Err(astray.told("unknown-redirect"));
         }
         let state = form
             .one("state")
@@ -163,6 +166,8 @@ impl Call<'_> {
             upstream_origin: redirect::origin(
                 &self.server.settings.upstream.authorization_endpoint,
             ),
+            verified_domain: None,
+            accept_language: pages::accept_language(self.request.headers()),
             set_cookie: HeaderValue::from_str(&set).map_err(|_| Halt::unavailable())?,
         })))
     }

@@ -8,52 +8,50 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request};
 use axum::http::request::Parts;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::any;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 
-use super::{AuthorizationServer, ConsentPrompt, MAX_BODY, Moment, Reply, Store, Transport};
+use super::{AuthorizationServer, MAX_BODY, Moment, Pages, Store, Transport};
 
 /// The routes of `server`, at [`AuthorizationServer::paths`], to be merged with those of the resource.
 ///
-/// `page` renders the consent page; it escapes what a client said of itself. The address of a caller is the connection's,
-/// where the application is served `into_make_service_with_connect_info::<SocketAddr>()`; behind a proxy that is the
-/// proxy's, so that all callers are counted as one: see [`router_with_source`].
-pub fn router<S, T, P>(
+/// The address of a caller is the connection's, where the application is served
+/// `into_make_service_with_connect_info::<SocketAddr>()`; behind a proxy that is the proxy's, so that all callers are
+/// counted as one: see [`router_with_source`].
+pub fn router<S, T>(
     server: AuthorizationServer,
     store: Arc<S>,
     upstream: Arc<T>,
-    page: P,
+    pages: Pages,
 ) -> Router
 where
     S: Store + 'static,
     T: Transport + 'static,
-    P: Fn(&ConsentPrompt) -> String + Send + Sync + 'static,
 {
-    router_with_source(server, store, upstream, page, connection)
+    router_with_source(server, store, upstream, pages, connection)
 }
 
 /// As [`router`], with another word on the address of a caller: a header that the proxy in front sets, and nobody else
 /// can.
-pub fn router_with_source<S, T, P, A>(
+pub fn router_with_source<S, T, A>(
     server: AuthorizationServer,
     store: Arc<S>,
     upstream: Arc<T>,
-    page: P,
+    pages: Pages,
     source: A,
 ) -> Router
 where
     S: Store + 'static,
     T: Transport + 'static,
-    P: Fn(&ConsentPrompt) -> String + Send + Sync + 'static,
     A: Fn(&Parts) -> Option<IpAddr> + Send + Sync + 'static,
 {
     let paths = server.paths();
-    let (page, source) = (Arc::new(page), Arc::new(source));
+    let source = Arc::new(source);
     let handler = any(move |request: Request| {
         let (server, store, upstream) = (server.clone(), Arc::clone(&store), Arc::clone(&upstream));
-        let (page, source) = (Arc::clone(&page), Arc::clone(&source));
+        let (pages, source) = (pages.clone(), Arc::clone(&source));
         async move {
             let (parts, body) = request.into_parts();
             let source = source(&parts);
@@ -64,25 +62,16 @@ where
                 return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")]).into_response();
             };
             let request = http::Request::from_parts(parts, body.to_vec());
-            match server
+            let reply = server
                 .handle(request, source, moment)
                 .run(&*store, &*upstream)
-                .await
-            {
-                Reply::Response(response) => response.map(Body::from),
-                Reply::Consent(prompt) => asked(&prompt, page(&prompt)),
-            }
+                .await;
+            pages.answer(reply).map(Body::from)
         }
     });
     paths.into_iter().fold(Router::new(), |router, path| {
         router.route(&path, handler.clone())
     })
-}
-
-fn asked(prompt: &ConsentPrompt, page: String) -> Response {
-    let mut response = ([(CACHE_CONTROL, "no-store")], Html(page)).into_response();
-    response.headers_mut().extend(prompt.headers());
-    response
 }
 
 fn connection(parts: &Parts) -> Option<IpAddr> {

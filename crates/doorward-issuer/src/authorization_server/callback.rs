@@ -74,8 +74,10 @@ impl Call<'_> {
         let keys = &self.server.keys;
         let state = form.required("state")?;
         let key = keys.key(Kind::Login, state);
-        let answered =
-            || Halt::invalid_request("the sign-in was finished already, or too long ago");
+        let answered = || {
+            Halt::invalid_request("the sign-in was finished already, or too long ago")
+                .told("expired")
+        };
         let found: Login = self.read(key, None).await?.ok_or_else(answered)?;
         // Another browser's sign-in is not ended by who only knows its state.
         let cookie = Cookie::state(self.server, state);
@@ -83,7 +85,8 @@ impl Call<'_> {
             .read(self.request.headers())
             .is_some_and(|browser| same(&found.browser, &keys.form_token("browser", browser)));
         if !own {
-            return Err(Halt::forbidden("the sign-in was begun in another browser"));
+            let other = Halt::forbidden("the sign-in was begun in another browser");
+            return Err(other.told("other-browser"));
         }
         let login: Login = self.take(key).await?.ok_or_else(answered)?;
         let cleared = [cookie.clear()];

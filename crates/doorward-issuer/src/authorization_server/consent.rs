@@ -41,6 +41,10 @@ pub struct ConsentPrompt {
     pub resource: String,
     /// Where the person signs in next.
     pub upstream_origin: String,
+    /// The domain that vouches for the client's name, if one does.
+    pub verified_domain: Option<String>,
+    /// The languages that the person reads (RFC 9110 §12.5.4), as the browser says it.
+    pub accept_language: String,
     pub(super) set_cookie: HeaderValue,
 }
 
@@ -87,6 +91,7 @@ impl Call<'_> {
         let cookie = Cookie::consent(self.server, id);
         let browser = cookie.read(self.request.headers()).ok_or_else(|| {
             Halt::forbidden("the page was opened in another browser, or too long ago")
+                .told("other-browser")
         })?;
         if !same(form.required("form_token")?, &keys.form_token(id, browser)) {
             return Err(Halt::forbidden(
@@ -108,20 +113,24 @@ impl Call<'_> {
             browser: bound,
         } = transaction.ok_or_else(|| {
             Halt::invalid_request("the request was answered already, or too long ago")
+                .told("expired")
         })?;
         if !same(&bound, &keys.form_token("browser", browser)) {
-            return Err(Halt::forbidden("the page was opened in another browser"));
+            let other = Halt::forbidden("the page was opened in another browser");
+            return Err(other.told("other-browser"));
         }
         if decision {
-            return self.go_upstream(asked, cookie.clear()).await;
+            let reply = self.go_upstream(asked, cookie.clear()).await?;
+            return Ok(self.onward(reply, "allowed"));
         }
         let denied = Halt::forbidden("the request was denied");
-        self.refuse(
+        let reply = self.refuse(
             &asked.redirect_uri,
             asked.state.as_deref(),
             &denied,
             &[cookie.clear()],
-        )
+        )?;
+        Ok(self.onward(reply, "denied"))
     }
 
     /// What browsers say of where a form was posted from, if they do.

@@ -9,7 +9,7 @@
 //!
 //! The server reads no clock, opens no socket and keeps nothing itself: time and randomness come with the request (but
 //! for the randomness inside an ES256 signature, which the cryptographic library brings), the [`Store`] keeps, a
-//! [`Transport`] calls. [`axum`] makes routes of it. There is no consent page, no HTTP client and no shared store yet.
+//! [`Transport`] calls, [`Pages`] shows people what they are asked. [`axum`] makes routes of it.
 //!
 //! ```
 //! use doorward_core::Secret;
@@ -69,6 +69,7 @@ mod discovery;
 mod exchange;
 mod metadata;
 mod observe;
+mod pages;
 mod redirect;
 mod registration;
 mod respond;
@@ -97,6 +98,7 @@ pub use exchange::{
     DocumentAnswer, DocumentCall, DocumentError, Exchange, Need, Progress, Reply, Supply,
     Transport, UpstreamAnswer, UpstreamCall, UpstreamUnreachable,
 };
+pub use pages::{PageSettings, Pages};
 pub use secrets::{Digest, Moment};
 pub use settings::{
     ConfigError, Registration, Settings, StaticClient, Upstream, UpstreamAuthentication,

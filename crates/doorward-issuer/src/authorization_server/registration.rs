@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::client::Client;
+use super::pages::{self, MAX_NAME};
 use super::respond::{Halt, private};
 use super::store::{Kind, Operation, Outcome, Put};
 use super::{Call, Registration, Reply, redirect};
@@ -118,7 +119,7 @@ impl Call<'_> {
             };
         Ok(Client {
             client_id: self.moment.random_text("client id"),
-            client_name: plain_name(said.client_name.as_deref().unwrap_or_default()),
+            client_name: name(said.client_name.as_deref().unwrap_or_default()),
             redirect_uris,
             refreshes: grants.iter().any(|grant| grant == "refresh_token"),
             scopes,
@@ -127,13 +128,8 @@ impl Call<'_> {
     }
 }
 
-/// A name that a person is shown: without what would turn it around, hide it or fill the page.
-fn plain_name(name: &str) -> String {
-    let shown = |letter: &char| {
-        !letter.is_control()
-            && !matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    let name: String = name.trim().chars().filter(shown).take(MAX_NAME).collect();
+fn name(said: &str) -> String {
+    let name = pages::plain(said, MAX_NAME);
     if name.is_empty() {
         UNNAMED.to_owned()
     } else {
@@ -142,7 +138,6 @@ fn plain_name(name: &str) -> String {
 }
 
 const UNNAMED: &str = "An application without a name";
-const MAX_NAME: usize = 80;
 const MAX_REDIRECT_URIS: usize = 10;
 /// What strangers leave here has to be small: ten thousand of them may.
 const MAX_REDIRECT_BYTES: usize = 4096;

@@ -8,8 +8,9 @@ use http::header::{
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::Call;
+use super::pages::{self, Screen};
 use super::store::StoreError;
+use super::{Call, Reply};
 use crate::oauth::OauthError;
 
 /// Why a request ends early. It holds nothing that a request brought.
@@ -19,6 +20,8 @@ pub(super) struct Halt {
     pub(super) code: &'static str,
     pub(super) description: &'static str,
     header: Option<(HeaderName, &'static str)>,
+    /// What a person is told.
+    told: &'static str,
 }
 
 impl Halt {
@@ -28,7 +31,13 @@ impl Halt {
             code,
             description,
             header: None,
+            told: "failed",
         }
+    }
+
+    /// Names what a person is told instead: one of the texts of [`super::pages`].
+    pub(super) fn told(self, told: &'static str) -> Self {
+        Self { told, ..self }
     }
 
     pub(super) fn invalid_request(description: &'static str) -> Self {
@@ -58,6 +67,7 @@ impl Halt {
     pub(super) fn not_found() -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
+            told: "missing",
             ..Self::new("not_found", "there is nothing here")
         }
     }
@@ -73,6 +83,7 @@ impl Halt {
         Self {
             status: StatusCode::METHOD_NOT_ALLOWED,
             header: Some((ALLOW, allowed)),
+            told: "missing",
             ..Self::invalid_request("this endpoint has other methods")
         }
     }
@@ -88,6 +99,7 @@ impl Halt {
         Self {
             status: StatusCode::TOO_MANY_REQUESTS,
             header: Some((RETRY_AFTER, "60")),
+            told: "busy",
             ..Self::new("temporarily_unavailable", "too many requests")
         }
     }
@@ -97,6 +109,7 @@ impl Halt {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             header: Some((RETRY_AFTER, "5")),
+            told: "away",
             ..Self::new("temporarily_unavailable", "try again later")
         }
     }
@@ -129,7 +142,40 @@ impl Call<'_> {
                 .headers_mut()
                 .insert(name, HeaderValue::from_static(value));
         }
+        if self.is_browsed() {
+            let screen = self.screen(halt.told, halt.code, halt.description);
+            response.extensions_mut().insert(screen);
+        }
         response
+    }
+
+    /// A redirect that a form leads to.
+    pub(super) fn onward(&self, reply: Reply, told: &'static str) -> Reply {
+        match reply {
+            Reply::Response(mut response) if self.is_browsed() => {
+                let screen = self.screen(told, "", "");
+                response.extensions_mut().insert(screen);
+                Reply::Response(response)
+            }
+            reply => reply,
+        }
+    }
+
+    fn is_browsed(&self) -> bool {
+        let path = self.request.uri().path();
+        let endpoint = path.strip_prefix(&self.server.base_path);
+        endpoint.is_some_and(|endpoint| FOR_PEOPLE.contains(&endpoint))
+            && pages::wants_page(self.request.headers())
+    }
+
+    fn screen(&self, told: &'static str, code: &'static str, description: &'static str) -> Screen {
+        Screen {
+            told,
+            code,
+            description,
+            resource: self.server.settings.resource.clone(),
+            accept_language: pages::accept_language(self.request.headers()),
+        }
     }
 }
 
@@ -189,3 +235,6 @@ fn json_response(body: &Value) -> Response<Vec<u8>> {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
 }
+
+/// Where people are sent.
+const FOR_PEOPLE: [&str; 3] = ["/authorize", "/callback", "/consent"];
