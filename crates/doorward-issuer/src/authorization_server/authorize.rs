@@ -9,13 +9,15 @@ use super::client::Client;
 use super::consent::{ConsentPrompt, Cookie};
 use super::respond::{self, Halt};
 use super::store::Kind;
-use super::{Call, Inner, Reply, pages, redirect};
+use super::upstream::Person;
+use super::{Call, Consent, Inner, Reply, pages, redirect};
 use crate::oauth::Form;
 
 /// A request that was found good: what a client asked for, as it is remembered until a code is redeemed.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Asked {
     pub(super) client_id: String,
+    pub(super) client_name: String,
     pub(super) redirect_uri: String,
     pub(super) state: Option<String>,
     pub(super) scopes: Vec<String>,
@@ -28,6 +30,8 @@ pub(super) struct Transaction {
     pub(super) asked: Asked,
     /// The keyed digest of the browser's cookie, as text.
     pub(super) browser: String,
+    /// Who signed in, if that came first.
+    pub(super) person: Option<Person>,
 }
 
 impl Call<'_> {
@@ -59,7 +63,8 @@ impl Call<'_> {
             .flatten()
             .filter(|state| state.len() <= MAX_STATE);
         match self.asked(&form, &client, redirect_uri) {
-            Ok(asked) => self.prompt(asked, &client).await,
+            Ok(asked) if self.needs_no_page(&asked) => self.go_upstream(asked, false, &[]).await,
+            Ok(asked) => self.prompt(asked, None, &[]).await,
             // RFC 9700 §4.11.2: anybody may register a client, and a link to here must not be a link to anywhere.
             Err(halt) if !client.by_operator && !redirect::is_local(redirect_uri) => Err(halt),
             Err(halt) => self.refuse(redirect_uri, state, &halt, &[]),
@@ -125,6 +130,7 @@ impl Call<'_> {
         };
         Ok(Asked {
             client_id: client.client_id.clone(),
+            client_name: client.client_name.clone(),
             redirect_uri: redirect_uri.to_owned(),
             state: state.map(str::to_owned),
             scopes,
@@ -132,9 +138,30 @@ impl Call<'_> {
         })
     }
 
+    /// Whether nobody is asked, or not before the sign-in (GHSA-6x8h-498w-gv8c): the browser was told that this was
+    /// approved, says that no other site sent it, and what it answers goes where no other program can take its place.
+    fn needs_no_page(&self, asked: &Asked) -> bool {
+        let headers = self.request.headers();
+        match self.server.settings.consent {
+            Consent::External => true,
+            Consent::Always => false,
+            Consent::Remember => {
+                let mut site = headers.get_all("sec-fetch-site").iter();
+                let sent_by_nobody = site.next().is_some_and(|site| site == "none");
+                let known = Cookie::is_approved(self.server, asked, headers);
+                sent_by_nobody && site.next().is_none() && known
+            }
+        }
+    }
+
     /// Remembers the request and has somebody asked, before anything goes upstream: the upstream knows this server, not
     /// the client, and would let any client in on its word.
-    async fn prompt(&self, asked: Asked, client: &Client) -> Result<Reply, Halt> {
+    pub(super) async fn prompt(
+        &self,
+        asked: Asked,
+        person: Option<Person>,
+        cookies: &[String],
+    ) -> Result<Reply, Halt> {
         let keys = &self.server.keys;
         let transaction = self.moment.random_text("transaction");
         let browser = self.moment.random_text("browser");
@@ -143,6 +170,7 @@ impl Call<'_> {
         let record = Transaction {
             asked,
             browser: keys.form_token("browser", &browser),
+            person,
         };
         self.put(
             keys.key(Kind::Transaction, &transaction),
@@ -157,7 +185,7 @@ impl Call<'_> {
             transaction,
             form_token,
             client_id: asked.client_id,
-            client_name: client.client_name.clone(),
+            client_name: asked.client_name,
             redirect_host: redirect::origin(&asked.redirect_uri),
             only_on_this_machine: redirect::is_local(&asked.redirect_uri),
             redirect_uri: asked.redirect_uri,
@@ -168,7 +196,11 @@ impl Call<'_> {
             ),
             verified_domain: None,
             accept_language: pages::accept_language(self.request.headers()),
-            set_cookie: HeaderValue::from_str(&set).map_err(|_| Halt::unavailable())?,
+            set_cookies: cookies
+                .iter()
+                .chain([&set])
+                .map(|cookie| HeaderValue::from_str(cookie).map_err(|_| Halt::unavailable()))
+                .collect::<Result<_, _>>()?,
         })))
     }
 

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -58,7 +57,7 @@ where
             let Ok(body) = to_bytes(body, MAX_BODY).await else {
                 return StatusCode::PAYLOAD_TOO_LARGE.into_response();
             };
-            let Some(moment) = moment() else {
+            let Some(moment) = Moment::of_the_system() else {
                 return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")]).into_response();
             };
             let request = http::Request::from_parts(parts, body.to_vec());
@@ -77,12 +76,4 @@ where
 fn connection(parts: &Parts) -> Option<IpAddr> {
     let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
     Some(connection.0.ip())
-}
-
-/// The system's clock and random numbers.
-fn moment() -> Option<Moment> {
-    let mut seed = [0; 32];
-    aws_lc_rs::rand::fill(&mut seed).ok()?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    Some(Moment::new(i64::try_from(now.as_secs()).ok()?, seed))
 }

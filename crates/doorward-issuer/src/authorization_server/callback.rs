@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use doorward_core::{
-    AlgorithmSet, Credential, Facts, Identity, IssuerId, JwkSet, Known, Secret, Timestamp,
+    AlgorithmSet, Credential, Facts, Identity, IssuerId, JwkSet, Known, Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use url::form_urlencoded::{Serializer, byte_serialize};
+use serde_json::{Map, Value};
 
+use super::approvals::Register;
 use super::authorize::Asked;
 use super::consent::Cookie;
 use super::respond::{self, Halt};
 use super::secrets::{s256, same};
 use super::store::Kind;
-use super::{Call, Reply, UpstreamAuthentication, UpstreamCall, redirect};
-use crate::encoding::base64;
+use super::upstream::{Held, Person};
+use super::{Call, Consent, Inner, Reply, UpstreamCall, observe, redirect};
 use crate::oauth::Form;
 
 /// A sign-in that went upstream.
@@ -26,45 +26,59 @@ struct Login {
     browser: String,
     nonce: String,
     code_verifier: String,
+    /// Whether somebody was asked, and said yes.
+    consented: bool,
 }
 
 /// What a code stands for.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Grant {
     pub(super) asked: Asked,
-    pub(super) sub: String,
+    pub(super) person: Person,
 }
 
 impl Call<'_> {
     /// Sends the browser upstream, where consent was given.
-    pub(super) async fn go_upstream(&self, asked: Asked, cleared: String) -> Result<Reply, Halt> {
+    pub(super) async fn go_upstream(
+        &self,
+        asked: Asked,
+        consented: bool,
+        cookies: &[String],
+    ) -> Result<Reply, Halt> {
         let (keys, upstream) = (&self.server.keys, &self.server.settings.upstream);
         let [state, browser, nonce, code_verifier] =
             ["state", "state browser", "nonce", "code verifier"]
                 .map(|label| self.moment.random_text(label));
-        let to = redirect::with_query(
-            &upstream.authorization_endpoint,
-            &[
-                ("response_type", "code"),
-                ("client_id", &upstream.client_id),
-                ("redirect_uri", &self.server.at("/callback")),
-                ("scope", &upstream.scopes.join(" ")),
-                ("state", &state),
-                ("nonce", &nonce),
-                ("code_challenge", &s256(&code_verifier)),
-                ("code_challenge_method", "S256"),
-            ],
-        );
+        let (callback, scope) = (self.server.at("/callback"), upstream.scopes.join(" "));
+        let code_challenge = s256(&code_verifier);
+        let mut parameters = vec![
+            ("response_type", "code"),
+            ("client_id", upstream.client_id.as_str()),
+            ("redirect_uri", callback.as_str()),
+            ("scope", scope.as_str()),
+            ("state", state.as_str()),
+            ("nonce", nonce.as_str()),
+            ("code_challenge", code_challenge.as_str()),
+            ("code_challenge_method", "S256"),
+        ];
+        if upstream.forward_resource {
+            parameters.push(("resource", &self.server.settings.resource));
+        }
+        let extra = upstream.extra_authorize_parameters.iter();
+        parameters.extend(extra.map(|(name, value)| (name.as_str(), value.as_str())));
+        let to = redirect::with_query(&upstream.authorization_endpoint, &parameters);
         let cookie = Cookie::state(self.server, &state).set(&browser, LOGIN_LIFETIME);
         let login = Login {
             asked,
             browser: keys.form_token("browser", &browser),
             nonce,
             code_verifier,
+            consented,
         };
         self.put(keys.key(Kind::Login, &state), &login, LOGIN_LIFETIME)
             .await?;
-        let response = respond::redirect(&to, &[cleared, cookie]).ok_or_else(Halt::unavailable)?;
+        let cookies = [cookies, &[cookie]].concat();
+        let response = respond::redirect(&to, &cookies).ok_or_else(Halt::unavailable)?;
         Ok(Reply::Response(response))
     }
 
@@ -91,7 +105,7 @@ impl Call<'_> {
         let login: Login = self.take(key).await?.ok_or_else(answered)?;
         let cleared = [cookie.clear()];
         match self.signed_in(&form, &login).await {
-            Ok(sub) => self.grant(login.asked, sub, &cleared).await,
+            Ok(person) => self.consented(login, person, &cleared).await,
             Err(halt) => {
                 let asked = &login.asked;
                 self.refuse(&asked.redirect_uri, asked.state.as_deref(), &halt, &cleared)
@@ -100,7 +114,7 @@ impl Call<'_> {
     }
 
     /// Who signed in upstream.
-    async fn signed_in(&self, form: &Form, login: &Login) -> Result<String, Halt> {
+    async fn signed_in(&self, form: &Form, login: &Login) -> Result<Person, Halt> {
         let upstream = &self.server.settings.upstream;
         // RFC 9207 §2.4: an answer of another server's is not looked into.
         match form.one("iss")? {
@@ -121,7 +135,18 @@ impl Call<'_> {
         let code = form
             .one("code")?
             .ok_or_else(|| server_error("the answer has no code"))?;
-        let answer = self.desk.upstream(self.redemption(code, login)).await;
+        let callback = self.server.at("/callback");
+        let mut fields = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", callback.as_str()),
+            ("code_verifier", login.code_verifier.as_str()),
+        ];
+        if upstream.forward_resource {
+            fields.push(("resource", &self.server.settings.resource));
+        }
+        let call = self.upstream_form(&upstream.token_endpoint, &fields, "code")?;
+        let answer = self.desk.upstream(call).await;
         let answer = answer.map_err(|_| away())?;
         if answer.status >= 500 || answer.status == 429 {
             return Err(away());
@@ -129,42 +154,17 @@ impl Call<'_> {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let id_token = body["id_token"].as_str().filter(|_| answer.status == 200);
         let id_token = id_token.ok_or_else(|| server_error("signing in gave no ID token"))?;
-        self.vouched(id_token, &login.nonce).await
-    }
-
-    fn redemption(&self, code: &str, login: &Login) -> UpstreamCall {
-        let upstream = &self.server.settings.upstream;
-        let mut form = Serializer::new(String::new());
-        form.append_pair("grant_type", "authorization_code")
-            .append_pair("code", code)
-            .append_pair("redirect_uri", &self.server.at("/callback"))
-            .append_pair("code_verifier", &login.code_verifier);
-        let authorization = match &upstream.authentication {
-            UpstreamAuthentication::Basic(secret) => {
-                let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-                let pair = format!(
-                    "{}:{}",
-                    encoded(&upstream.client_id),
-                    encoded(secret.expose())
-                );
-                Some(Secret::new(format!("Basic {}", base64(pair.as_bytes()))))
-            }
-            UpstreamAuthentication::Post(secret) => {
-                form.append_pair("client_id", &upstream.client_id)
-                    .append_pair("client_secret", secret.expose());
-                None
-            }
-            UpstreamAuthentication::None => {
-                form.append_pair("client_id", &upstream.client_id);
-                None
-            }
-        };
-        let form = Secret::new(form.finish());
-        UpstreamCall::post(&upstream.token_endpoint, authorization, form)
+        let identity = self.vouched(id_token, &login.nonce).await?;
+        Ok(Person {
+            sub: identity.subject().to_owned(),
+            at: self.moment.now,
+            claims: self.server.told(&identity),
+            held: Held::read(&body, self.moment.now, 0),
+        })
     }
 
     /// OpenID Connect Core §3.1.3.7: the ID token, judged by the one verifier of the house, and its `nonce`.
-    async fn vouched(&self, id_token: &str, nonce: &str) -> Result<String, Halt> {
+    async fn vouched(&self, id_token: &str, nonce: &str) -> Result<Identity, Halt> {
         let upstream = &self.server.settings.upstream;
         let now = Timestamp::from_secs(self.moment.now);
         let mut fresh = false;
@@ -189,7 +189,7 @@ impl Call<'_> {
         if !names_nonce(&identity, nonce, &upstream.client_id) {
             return Err(server_error("the ID token belongs to another sign-in"));
         }
-        Ok(identity.subject().to_owned())
+        Ok(identity)
     }
 
     /// The upstream's public keys, if it tells them; with `fresh`, none that were remembered for long.
@@ -203,15 +203,61 @@ impl Call<'_> {
         JwkSet::parse(text, AlgorithmSet::ASYMMETRIC).ok()
     }
 
+    /// Goes on where consent was given. Where it was only remembered, it is this person's, or they are asked now.
+    async fn consented(
+        &self,
+        login: Login,
+        person: Person,
+        cleared: &[String],
+    ) -> Result<Reply, Halt> {
+        let remembered = self.server.settings.consent == Consent::Remember && !login.consented;
+        if remembered {
+            let key = self.register_key(&person.sub);
+            let register: Option<Register> = self.read(key, None).await?;
+            if !register.is_some_and(|register| register.has(&login.asked)) {
+                return self.prompt(login.asked, Some(person), cleared).await;
+            }
+        }
+        self.grant(login.asked, person, cleared).await
+    }
+
     /// Gives the client its code.
-    async fn grant(&self, asked: Asked, sub: String, cleared: &[String]) -> Result<Reply, Halt> {
+    pub(super) async fn grant(
+        &self,
+        asked: Asked,
+        person: Person,
+        cookies: &[String],
+    ) -> Result<Reply, Halt> {
+        self.approved(&person.sub, &asked).await?;
         let code = self.moment.random_text("code");
-        let grant = Grant { asked, sub };
+        let grant = Grant { asked, person };
         let key = self.server.keys.key(Kind::Code, &code);
         self.put(key, &grant, CODE_LIFETIME).await?;
         let asked = &grant.asked;
+        observe::signed_in(&asked.client_id, &grant.person.sub);
+        let mut cookies = cookies.to_vec();
+        cookies.extend(Cookie::approved(self.server, asked));
         let said = [("code", code.as_str())];
-        self.send_back(&asked.redirect_uri, asked.state.as_deref(), &said, cleared)
+        self.send_back(&asked.redirect_uri, asked.state.as_deref(), &said, &cookies)
+    }
+}
+
+impl Inner {
+    /// Of what an ID token says, what tools are told: what the operator chose, while it is short.
+    fn told(&self, identity: &Identity) -> Map<String, Value> {
+        let claims: Map<String, Value> = identity.custom_claims().unwrap_or_default();
+        let chosen = claims
+            .into_iter()
+            .filter(|(name, _)| self.settings.claims.contains(name));
+        let mut room = MAX_CLAIMS;
+        chosen
+            .filter(|(name, value)| {
+                let size = name.len() + value.to_string().len();
+                let fits = size <= room;
+                room -= if fits { size } else { 0 };
+                fits
+            })
+            .collect()
     }
 }
 
@@ -258,6 +304,8 @@ fn away() -> Halt {
     )
 }
 
+/// Bytes of claims that go into access tokens, which are headers of every request.
+const MAX_CLAIMS: usize = 2048;
 /// Seconds that somebody has to sign in.
 const LOGIN_LIFETIME: i64 = 600;
 /// Seconds that a client has to redeem its code (RFC 6749 §4.1.2: ten minutes at most).

@@ -8,11 +8,11 @@ use http::header::{
     REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 
-use super::authorize::Transaction;
+use super::authorize::{Asked, Transaction};
 use super::respond::Halt;
 use super::secrets::same;
 use super::store::Kind;
-use super::{Call, Inner, Reply, redirect};
+use super::{Call, Consent, Inner, Reply, observe, redirect};
 use crate::oauth::Form;
 
 /// What somebody has to be told and asked. The page posts a form to [`action`](Self::action) with the fields
@@ -45,7 +45,7 @@ pub struct ConsentPrompt {
     pub verified_domain: Option<String>,
     /// The languages that the person reads (RFC 9110 §12.5.4), as the browser says it.
     pub accept_language: String,
-    pub(super) set_cookie: HeaderValue,
+    pub(super) set_cookies: Vec<HeaderValue>,
 }
 
 impl ConsentPrompt {
@@ -63,8 +63,10 @@ impl ConsentPrompt {
             (REFERRER_POLICY, fixed("no-referrer")),
             (X_FRAME_OPTIONS, fixed("DENY")),
             (X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
-            (SET_COOKIE, self.set_cookie.clone()),
         ]);
+        for cookie in &self.set_cookies {
+            headers.append(SET_COOKIE, cookie.clone());
+        }
         let strictest = fixed("default-src 'none'; frame-ancestors 'none'; form-action 'self'");
         let policy = policy.parse().unwrap_or(strictest);
         headers.insert(CONTENT_SECURITY_POLICY, policy);
@@ -111,6 +113,7 @@ impl Call<'_> {
         let Transaction {
             asked,
             browser: bound,
+            person,
         } = transaction.ok_or_else(|| {
             Halt::invalid_request("the request was answered already, or too long ago")
                 .told("expired")
@@ -119,18 +122,23 @@ impl Call<'_> {
             let other = Halt::forbidden("the page was opened in another browser");
             return Err(other.told("other-browser"));
         }
-        if decision {
-            let reply = self.go_upstream(asked, cookie.clear()).await?;
-            return Ok(self.onward(reply, "allowed"));
-        }
-        let denied = Halt::forbidden("the request was denied");
-        let reply = self.refuse(
-            &asked.redirect_uri,
-            asked.state.as_deref(),
-            &denied,
-            &[cookie.clear()],
-        )?;
-        Ok(self.onward(reply, "denied"))
+        observe::decided(decision, &asked.client_id);
+        let cleared = [cookie.clear()];
+        let (reply, said) = match (decision, person) {
+            (true, None) => (self.go_upstream(asked, true, &cleared).await?, "allowed"),
+            (true, Some(person)) => (self.grant(asked, person, &cleared).await?, "allowed"),
+            (false, person) => {
+                // What the upstream gave is of no use to anybody.
+                if let Some(person) = person {
+                    self.revoke_upstream(&person).await;
+                }
+                let denied = Halt::forbidden("the request was denied");
+                let state = asked.state.as_deref();
+                let reply = self.refuse(&asked.redirect_uri, state, &denied, &cleared)?;
+                (reply, "denied")
+            }
+        };
+        Ok(self.onward(reply, said))
     }
 
     /// What browsers say of where a form was posted from, if they do.
@@ -172,6 +180,33 @@ impl Cookie {
         Self::named(server, "state", state)
     }
 
+    /// Tells the browser that this was approved, where that is worth anything: see [`Consent::Remember`].
+    pub(super) fn approved(server: &Inner, asked: &Asked) -> Option<String> {
+        let (cookie, value) = Self::approval(server, asked)?;
+        Some(cookie.set(&value, APPROVED_LIFETIME))
+    }
+
+    /// Whether the browser was told.
+    pub(super) fn is_approved(server: &Inner, asked: &Asked, headers: &HeaderMap) -> bool {
+        Self::approval(server, asked).is_some_and(|(cookie, value)| {
+            cookie.read(headers).is_some_and(|own| same(own, &value))
+        })
+    }
+
+    /// On its own machine any program can take the client's place, and under a scheme of its own too. A client that is a
+    /// document can change from one moment to the next.
+    fn approval(server: &Inner, asked: &Asked) -> Option<(Self, String)> {
+        let lasting = server.settings.consent == Consent::Remember
+            && asked.redirect_uri.starts_with("https:")
+            && !redirect::is_loopback_host(&asked.redirect_uri)
+            && !asked.client_id.contains("://");
+        lasting.then(|| {
+            let whose = format!("{}\0{}", asked.client_id, asked.redirect_uri);
+            let value = server.keys.form_token(&whose, &asked.scopes.join(" "));
+            (Self::named(server, "approved", &whose), value)
+        })
+    }
+
     /// Each sign-in has its own, so two tabs do not disturb one another.
     fn named(server: &Inner, step: &str, id: &str) -> Self {
         let secure = server.is_https();
@@ -211,3 +246,5 @@ impl Cookie {
 }
 
 const MARK: usize = 16;
+/// Seconds that a browser remembers what was approved in it.
+const APPROVED_LIFETIME: i64 = 30 * 86_400;

@@ -61,6 +61,7 @@ pub mod axum;
 #[cfg(feature = "transport")]
 pub mod transport;
 
+mod approvals;
 mod authorize;
 mod callback;
 mod client;
@@ -74,9 +75,12 @@ mod redirect;
 mod registration;
 mod respond;
 mod secrets;
+mod sessions;
 mod settings;
+mod standing;
 mod store;
 mod token;
+mod upstream;
 
 #[cfg(test)]
 mod tests;
@@ -84,6 +88,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use doorward_core::{
@@ -92,6 +97,7 @@ use doorward_core::{
 use http::{Method, Request};
 use url::Url;
 
+pub use approvals::Approval;
 pub use consent::ConsentPrompt;
 pub use discovery::DiscoveryError;
 pub use exchange::{
@@ -100,9 +106,12 @@ pub use exchange::{
 };
 pub use pages::{PageSettings, Pages};
 pub use secrets::{Digest, Moment};
+pub use sessions::Sessions;
 pub use settings::{
-    ConfigError, Registration, Settings, StaticClient, Upstream, UpstreamAuthentication,
+    ConfigError, Consent, Registration, Settings, StaticClient, Upstream, UpstreamAuthentication,
+    UpstreamCheck,
 };
+pub use standing::{Standing, UpstreamToken};
 pub use store::{
     Capacity, Key, Kind, MemoryStore, Operation, Outcome, Put, Redeemed, Redemption, Rotated,
     Store, StoreError,
@@ -188,6 +197,25 @@ impl AuthorizationServer {
         })
     }
 
+    /// An exchange that no request began.
+    fn library<T, F>(&self, moment: Moment, work: F) -> Exchange<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c Call<'c>) -> Work<'c, T> + Send + 'static,
+    {
+        let server = self.clone();
+        Exchange::new(moment.now, move |desk| async move {
+            let call = Call {
+                server: &server.0,
+                request: &Request::default(),
+                source: None,
+                moment: &moment,
+                desk: &desk,
+            };
+            work(&call).await
+        })
+    }
+
     /// The public keys.
     pub fn jwks(&self) -> serde_json::Value {
         self.0.jwks()
@@ -212,6 +240,8 @@ impl fmt::Debug for AuthorizationServer {
             .finish_non_exhaustive()
     }
 }
+
+type Work<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
 
 /// One request, and everything it is answered with.
 struct Call<'c> {
@@ -299,6 +329,17 @@ impl Call<'_> {
 
     async fn take<T: serde::de::DeserializeOwned>(&self, key: Key) -> Result<Option<T>, Halt> {
         self.value(Operation::Take { key }).await
+    }
+
+    async fn bytes(&self, key: Key) -> Result<Option<Vec<u8>>, Halt> {
+        let read = Operation::Read {
+            key,
+            extend_to: None,
+        };
+        match self.desk.store(read).await? {
+            Outcome::Value(value) => Ok(value),
+            _ => Err(Halt::unavailable()),
+        }
     }
 
     async fn value<T: serde::de::DeserializeOwned>(

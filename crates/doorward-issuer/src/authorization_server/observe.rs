@@ -6,10 +6,75 @@
     allow(unused_variables, reason = "features are off")
 )]
 
+use super::Standing;
+
 /// A call that got no answer to be used. `url` is one of the operator's.
 pub(super) fn upstream_away(url: &str, why: &str) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "doorward", url, why, "the upstream cannot be reached");
     #[cfg(feature = "metrics")]
     metrics::counter!("doorward_oauth_upstream_failures_total").increment(1);
+}
+
+/// The upstream answered that it does not know us, or with nothing that makes sense: the operator's to mend.
+pub(super) fn upstream_refuses_us(url: &str, status: u16, says_why: bool) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(target: "doorward", url, status, says_why, "the upstream refuses this server");
+    #[cfg(feature = "metrics")]
+    metrics::counter!("doorward_oauth_upstream_failures_total").increment(1);
+}
+
+/// What ended here may live on upstream.
+pub(super) fn upstream_not_revoked(url: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(target: "doorward", url, "the upstream's tokens could not be revoked");
+    #[cfg(feature = "metrics")]
+    metrics::counter!("doorward_oauth_upstream_failures_total").increment(1);
+}
+
+/// Somebody decided about a client.
+pub(super) fn decided(allowed: bool, client_id: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "doorward", event = "consent", allowed, client_id);
+    #[cfg(feature = "metrics")]
+    metrics::counter!(
+        "doorward_oauth_consents_total",
+        "decision" => if allowed { "allow" } else { "deny" },
+    )
+    .increment(1);
+}
+
+/// Somebody signed in for a client.
+pub(super) fn signed_in(client_id: &str, sub: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "doorward", event = "signed_in", client_id, sub);
+    #[cfg(feature = "metrics")]
+    metrics::counter!("doorward_oauth_sign_ins_total").increment(1);
+}
+
+/// A family ended.
+pub(super) fn ended(client_id: &str, sub: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "doorward", event = "ended", client_id, sub);
+    #[cfg(feature = "metrics")]
+    metrics::counter!("doorward_oauth_families_ended_total").increment(1);
+}
+
+/// Something that is used once was used again, outside of any grace: stolen, or a client in disorder.
+pub(super) fn replayed(what: &'static str, client_id: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(target: "doorward", event = "replayed", what, client_id);
+    #[cfg(feature = "metrics")]
+    metrics::counter!("doorward_oauth_replays_total", "what" => what).increment(1);
+}
+
+/// A family was checked.
+pub(super) fn checked(standing: Standing) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("doorward_oauth_checks_total", "standing" => match standing {
+        Standing::Stands => "stands",
+        Standing::Ended => "ended",
+        Standing::Unknown => "unknown",
+    })
+    .increment(1);
 }

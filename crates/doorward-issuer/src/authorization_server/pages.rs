@@ -710,7 +710,7 @@ mod tests {
             upstream_origin: "https://accounts.notes.example".to_owned(),
             verified_domain: None,
             accept_language: String::new(),
-            set_cookie: HeaderValue::from_static("a=b"),
+            set_cookies: vec![HeaderValue::from_static("a=b")],
         }
     }
 

@@ -52,6 +52,11 @@ pub(super) fn is_local(uri: &str) -> bool {
     loopback(uri).is_some()
 }
 
+/// Whether its host is the machine itself, whatever the scheme.
+pub(super) fn is_loopback_host(uri: &str) -> bool {
+    Url::parse(uri).is_ok_and(|url| is_loopback(&url))
+}
+
 /// `uri` with these parameters added to its query.
 pub(super) fn with_query(uri: &str, parameters: &[(&str, &str)]) -> String {
     let query = url::form_urlencoded::Serializer::new(String::new())

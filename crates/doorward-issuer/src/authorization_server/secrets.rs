@@ -1,6 +1,7 @@
 //! Everything random, keyed or hashed, from one secret of the operator's and one seed for each request.
 
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -28,6 +29,14 @@ impl Moment {
             now,
             seed: hmac::Key::new(HMAC_SHA256, &seed),
         }
+    }
+
+    /// By the system's clock and random numbers, if it has both.
+    pub fn of_the_system() -> Option<Self> {
+        let mut seed = [0; 32];
+        aws_lc_rs::rand::fill(&mut seed).ok()?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        Some(Self::new(i64::try_from(now.as_secs()).ok()?, seed))
     }
 
     /// 256 bits that are random, one value for each label.

@@ -1,9 +1,12 @@
 //! What the operator decides, read once and checked (RFC 8414 §2, RFC 9728 §1.2).
 
 use std::fmt;
+use std::sync::Arc;
 
 use doorward_core::Secret;
 use url::{Host, Url};
+
+use crate::keys::SigningKey;
 
 /// The server's settings. Where a field has a safe default, [`Settings::new`] sets it.
 #[derive(Clone, Debug)]
@@ -21,6 +24,15 @@ pub struct Settings {
     pub secret: Secret,
     /// Where people sign in.
     pub upstream: Upstream,
+    /// How often the upstream is asked whether it still stands by somebody. Every minute by default.
+    pub upstream_check: UpstreamCheck,
+    /// Seconds in which what stood counts as standing while nobody can say. 0 by default: an outage is a 503.
+    pub outage_tolerance: i64,
+    /// The claims of the upstream's ID token that access tokens carry too, such as `email` or `org_id`, so that tools know
+    /// them without asking. None by default.
+    pub claims: Vec<String>,
+    /// When a person is asked about a client.
+    pub consent: Consent,
     /// Clients that are known from the start.
     pub clients: Vec<StaticClient>,
     /// Who may register a client (RFC 7591).
@@ -58,6 +70,10 @@ pub struct Upstream {
     pub introspection_endpoint: Option<String>,
     /// Where it tells about people (OpenID Connect Core §5.3), if anywhere.
     pub userinfo_endpoint: Option<String>,
+    /// Parameters besides the protocol's own that the browser is sent with, such as `prompt` or `audience`.
+    pub extra_authorize_parameters: Vec<(String, String)>,
+    /// Whether the upstream is told the resource (RFC 8707). Not by default.
+    pub forward_resource: bool,
     /// What we ask for; `openid` is among it. By default `openid email profile`.
     pub scopes: Vec<String>,
     /// Whether its metadata says `authorization_response_iss_parameter_supported`. Then an answer without `iss` is
@@ -75,6 +91,36 @@ pub enum UpstreamAuthentication {
     Basic(Secret),
     /// In the body.
     Post(Secret),
+    /// By a statement that is signed with this key, anew for each call (RFC 7523 §2.2).
+    PrivateKeyJwt(Arc<SigningKey>),
+}
+
+/// How often the upstream is asked whether it still stands by somebody: by introspection where that endpoint is set, else
+/// at the userinfo endpoint. Where its access token has expired, or neither endpoint is set, its refresh token is used;
+/// who then has none has to sign in again, unless there was nobody to ask from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpstreamCheck {
+    /// Never. What ends here is still noticed within a minute.
+    Never,
+    /// Once in so many seconds for each family of tokens.
+    Every(i64),
+    /// For every request.
+    Always,
+}
+
+/// When a person is asked about a client before it gets anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Consent {
+    /// Every time.
+    #[default]
+    Always,
+    /// Not again for what this person approved in this browser: for the same client, redirect URI and scopes, where the
+    /// redirect URI is `https`, the client was registered here and the browser says that no other site sent it. Whether it
+    /// was this person is judged after the sign-in, and if it was not, they are asked then.
+    Remember,
+    /// Never here: something in front of this server asks. Where nothing does, whoever registers a client is let into the
+    /// account of anybody who follows a link.
+    External,
 }
 
 /// A client that the operator knows.
@@ -124,6 +170,10 @@ impl Settings {
             scopes: Vec::new(),
             secret,
             upstream,
+            upstream_check: UpstreamCheck::Every(DEFAULT_CHECK),
+            outage_tolerance: 0,
+            claims: Vec::new(),
+            consent: Consent::default(),
             clients: Vec::new(),
             registration: Registration::default(),
             custom_schemes: Vec::new(),
@@ -190,6 +240,35 @@ impl Settings {
             return Err(ConfigError(
                 "`upstream.scopes` lacks `openid`, so nobody would say who signed in".to_owned(),
             ));
+        }
+        for (name, _) in &upstream.extra_authorize_parameters {
+            if OWN_PARAMETERS.contains(&name.as_str()) {
+                return Err(ConfigError(format!(
+                    "`upstream.extra_authorize_parameters` has {name:?}, which is the protocol's own"
+                )));
+            }
+        }
+        for claim in &self.claims {
+            if claim.is_empty() || OWN_CLAIMS.contains(&claim.as_str()) {
+                return Err(ConfigError(format!(
+                    "`claims` has {claim:?}, which access tokens say of themselves"
+                )));
+            }
+        }
+        for (name, seconds, range) in [
+            (
+                "upstream_check",
+                self.upstream_check.seconds(),
+                1..=MAX_LIFETIME,
+            ),
+            ("outage_tolerance", self.outage_tolerance, 0..=MAX_LIFETIME),
+        ] {
+            if !range.contains(&seconds) {
+                return Err(ConfigError(format!(
+                    "`{name}` is {seconds} s; expected {} to {MAX_LIFETIME}",
+                    range.start()
+                )));
+            }
         }
         for scheme in &self.custom_schemes {
             if !is_custom_scheme(scheme) {
@@ -260,7 +339,18 @@ impl Upstream {
             introspection_endpoint: None,
             userinfo_endpoint: None,
             scopes: ["openid", "email", "profile"].map(str::to_owned).to_vec(),
+            extra_authorize_parameters: Vec::new(),
+            forward_resource: false,
             iss_parameter_supported: false,
+        }
+    }
+}
+
+impl UpstreamCheck {
+    fn seconds(self) -> i64 {
+        match self {
+            Self::Every(seconds) => seconds,
+            Self::Never | Self::Always => DEFAULT_CHECK,
         }
     }
 }
@@ -272,6 +362,7 @@ impl UpstreamAuthentication {
             Self::None => "none",
             Self::Basic(_) => "client_secret_basic",
             Self::Post(_) => "client_secret_post",
+            Self::PrivateKeyJwt(_) => "private_key_jwt",
         }
     }
 }
@@ -358,6 +449,42 @@ const NEVER_CUSTOM: [&str; 13] = [
     "filesystem",
     "view-source",
 ];
+const OWN_PARAMETERS: [&str; 12] = [
+    "response_type",
+    "response_mode",
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "request",
+    "request_uri",
+];
+/// RFC 9068 §2.2, RFC 7519 §4.1, and what changes whose token it is or how it is bound.
+const OWN_CLAIMS: [&str; 17] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "sid",
+    "client_id",
+    "azp",
+    "scope",
+    "scp",
+    "cnf",
+    "act",
+    "may_act",
+    "nonce",
+    "auth_time",
+];
+/// Seconds between two questions about one family, by default.
+pub(super) const DEFAULT_CHECK: i64 = 60;
 const MIN_SECRET: usize = 32;
 const MAX_LIFETIME: i64 = 400 * 86_400;
 
@@ -370,7 +497,15 @@ mod tests {
     fn what_is_unsafe_stops_the_start() {
         assert_eq!(settings().check(), Ok(()));
         type Spoil = fn(&mut Settings);
-        let wrong: [(&str, Spoil); 16] = [
+        let wrong: [(&str, Spoil); 20] = [
+            ("upstream_check", |s| {
+                s.upstream_check = UpstreamCheck::Every(0)
+            }),
+            ("outage_tolerance", |s| s.outage_tolerance = -1),
+            ("claims", |s| s.claims = vec!["email".into(), "sub".into()]),
+            ("extra_authorize_parameters", |s| {
+                s.upstream.extra_authorize_parameters = vec![("state".into(), "x".into())]
+            }),
             ("issuer", |s| s.issuer = "http://mcp.example.com".into()),
             ("issuer", |s| s.issuer = "https://mcp.example.com/".into()),
             ("issuer", |s| s.issuer = "https://MCP.example.com".into()),

@@ -15,6 +15,8 @@ use super::*;
 use crate::encoding::{base64, base64url_decode};
 use crate::{DevIssuer, Kind as TokenShape, Mint};
 
+mod sessions;
+
 const NOW: i64 = 1_800_000_000;
 const UPSTREAM: &str = "https://accounts.example.com";
 const ISSUER: &str = "https://mcp.example.com/auth";
@@ -62,6 +64,23 @@ struct Upstreams {
     spoil: fn(Mint) -> Mint,
     down: bool,
     calls: Mutex<Vec<String>>,
+    /// What the token endpoint gives besides the ID token, if anything.
+    gives: fn() -> Value,
+    books: Mutex<Books>,
+}
+
+/// What an upstream knows of the tokens it gave.
+#[derive(Default)]
+struct Books {
+    /// How often the refresh token was rotated: the current one is `up-refresh-{rotations}`.
+    rotations: u32,
+    /// Whether it stands by its tokens no longer.
+    ended: bool,
+    /// What introspection and userinfo say of the subject.
+    sub: Option<&'static str>,
+    /// The status of everything but the keys, instead of an answer.
+    status: Option<u16>,
+    revoked: Vec<String>,
 }
 
 impl Transport for Upstreams {
@@ -70,9 +89,26 @@ impl Transport for Upstreams {
         if self.down {
             return Err(UpstreamUnreachable);
         }
-        if call.method == Method::GET {
-            let body = self.issuer.jwks().to_string().into_bytes();
-            return Ok(UpstreamAnswer { status: 200, body });
+        let path = call.url.strip_prefix(UPSTREAM).unwrap();
+        let answer = |status, body: Value| {
+            Ok(UpstreamAnswer {
+                status,
+                body: body.to_string().into_bytes(),
+            })
+        };
+        if path == "/.well-known/jwks.json" {
+            return answer(200, self.issuer.jwks());
+        }
+        let mut books = self.books.lock().unwrap();
+        if let Some(status) = books.status {
+            return answer(status, json!({}));
+        }
+        let sub = books.sub.unwrap_or("user_ada");
+        if path == "/oauth/userinfo" {
+            let bearer = call.authorization.unwrap();
+            assert!(bearer.expose().starts_with("Bearer up-access-"));
+            let status = if books.ended { 401 } else { 200 };
+            return answer(status, json!({ "sub": sub }));
         }
         let header = format!("Basic {}", base64(b"doorward-mcp:up+stream%3Asecret"));
         assert_eq!(call.authorization.unwrap().expose(), header);
@@ -85,6 +121,30 @@ impl Transport for Upstreams {
                 .find(|(key, _)| key == name)
                 .map(|(_, v)| v.as_str())
         };
+        match path {
+            "/oauth/revoke" => {
+                books.revoked.push(field("token").unwrap().to_owned());
+                return answer(200, json!({}));
+            }
+            "/oauth/token_info" => {
+                let active = !books.ended;
+                return answer(200, json!({ "active": active, "sub": sub }));
+            }
+            _ => assert_eq!(path, "/oauth/token"),
+        }
+        if field("grant_type") == Some("refresh_token") {
+            let current = format!("up-refresh-{}", books.rotations);
+            if books.ended || field("refresh_token") != Some(&current) {
+                return answer(400, json!({ "error": "invalid_grant" }));
+            }
+            books.rotations += 1;
+            let body = json!({
+                "access_token": format!("up-access-{}", books.rotations),
+                "refresh_token": format!("up-refresh-{}", books.rotations),
+                "expires_in": 300,
+            });
+            return answer(200, body);
+        }
         let (nonce, challenge) = self.asked.lock().unwrap().clone();
         assert_eq!(s256(field("code_verifier").unwrap()), challenge);
         assert_eq!(
@@ -92,21 +152,16 @@ impl Transport for Upstreams {
             Some("https://mcp.example.com/auth/callback")
         );
         if field("code") != Some("upstream-code") {
-            return Ok(UpstreamAnswer {
-                status: 400,
-                body: b"{}".to_vec(),
-            });
+            return answer(400, json!({}));
         }
         let mint = Mint::kind(TokenShape::Oidc)
             .sub("user_ada")
             .aud("doorward-mcp")
+            .claim("email", json!("ada@example.com"))
             .claim("nonce", json!(nonce));
-        let id_token = self.issuer.mint(&(self.spoil)(mint)).unwrap();
-        let body = json!({ "id_token": id_token, "access_token": "x", "token_type": "Bearer" });
-        Ok(UpstreamAnswer {
-            status: 200,
-            body: body.to_string().into_bytes(),
-        })
+        let mut body = (self.gives)();
+        body["id_token"] = json!(self.issuer.mint(&(self.spoil)(mint)).unwrap());
+        answer(200, body)
     }
 }
 
@@ -140,6 +195,8 @@ fn with(settings: Settings) -> World {
             spoil: |mint| mint,
             down: false,
             calls: Mutex::default(),
+            gives: || json!({ "access_token": "x", "token_type": "Bearer" }),
+            books: Mutex::default(),
         },
         now: NOW,
         seeds: 0,

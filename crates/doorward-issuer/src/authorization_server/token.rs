@@ -8,18 +8,20 @@ use super::callback::Grant;
 use super::client::Client;
 use super::respond::{Halt, private};
 use super::secrets::{Digest, FamilyId, REFRESH_PREFIX, s256, same};
-use super::store::{Key, Kind, Operation, Outcome, Redeemed, Redemption, Rotated};
-use super::{Call, Inner, Reply};
-use crate::encoding::{base64url, base64url_decode};
+use super::standing::digest;
+use super::store::{Kind, Operation, Outcome, Redeemed, Redemption, Rotated};
+use super::upstream::Person;
+use super::{Call, Inner, Reply, Standing, observe};
+use crate::encoding::base64url;
 use crate::jws::{self, Compact};
 use crate::oauth::Form;
 
 /// What a family of refresh tokens stands for.
-#[derive(Serialize, Deserialize)]
-struct Family {
-    client_id: String,
-    sub: String,
-    scopes: Vec<String>,
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Family {
+    pub(super) client_id: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) person: Person,
 }
 
 impl Call<'_> {
@@ -54,7 +56,7 @@ impl Call<'_> {
         let verifier = form.required("code_verifier")?;
         let refused = || Halt::invalid_grant("the code is not good, or not for this request");
         let key = keys.key(Kind::Code, code);
-        let Grant { asked, sub } = self.read(key, None).await?.ok_or_else(refused)?;
+        let Grant { asked, person } = self.read(key, None).await?.ok_or_else(refused)?;
         // Whose code it is not, does not use it up and does not end what came of it.
         let own = asked.client_id == client.client_id
             && asked.redirect_uri == redirect_uri
@@ -66,8 +68,8 @@ impl Call<'_> {
         let id = keys.family_of(code);
         let family = Family {
             client_id: asked.client_id,
-            sub,
             scopes: asked.scopes,
+            person,
         };
         let redemption = Redemption {
             code: key.digest,
@@ -90,9 +92,8 @@ impl Call<'_> {
             }
             // RFC 6749 §4.1.2: somebody else has this code as well.
             Outcome::Redeemed(Redeemed::Again) => {
-                self.desk
-                    .store(Operation::RevokeFamily { family: digest })
-                    .await?;
+                observe::replayed("code", &family.client_id);
+                self.end_what_is_there(digest).await?;
                 Err(refused())
             }
             Outcome::Redeemed(Redeemed::Absent) => Err(refused()),
@@ -106,11 +107,12 @@ impl Call<'_> {
         let token = form.required("refresh_token")?;
         let (id, generation) = keys.read_refresh_token(token).ok_or_else(refused)?;
         let digest = keys.family_key(&id);
-        let key = Key {
-            kind: Kind::Family,
-            digest,
+        let found = match self.found(digest).await {
+            Ok(found) => found,
+            Err(Standing::Unknown) => return Err(Halt::unavailable()),
+            Err(_) => return Err(refused()),
         };
-        let family: Family = self.read(key, None).await?.ok_or_else(refused)?;
+        let family = found.family.clone();
         if family.client_id != client.client_id {
             return Err(refused());
         }
@@ -125,6 +127,12 @@ impl Call<'_> {
         };
         // What the operator grants no longer, nobody has for longer than an access token lasts.
         scopes.retain(|scope| self.server.settings.scopes.contains(scope));
+        // Before anything is used up: who cannot be answered now may come again.
+        match self.upstream_stands(digest, found).await {
+            Ok(()) => {}
+            Err(Standing::Unknown) => return Err(Halt::unavailable()),
+            Err(_) => return Err(refused()),
+        }
         let operation = Operation::Rotate {
             family: digest,
             presented: generation,
@@ -135,7 +143,13 @@ impl Call<'_> {
             Outcome::Rotated(Rotated::Next(next) | Rotated::Again(next)) => {
                 self.given(&family, &scopes, client, (&id, next))
             }
-            Outcome::Rotated(Rotated::Reused | Rotated::Absent) => Err(refused()),
+            Outcome::Rotated(Rotated::Reused) => {
+                observe::replayed("refresh_token", &family.client_id);
+                // The store has ended it.
+                self.revoke_upstream(&family.person).await;
+                Err(refused())
+            }
+            Outcome::Rotated(Rotated::Absent) => Err(refused()),
             _ => Err(Halt::unavailable()),
         }
     }
@@ -154,19 +168,24 @@ impl Call<'_> {
             self.server.family_of_access_token(token)
         };
         if let Some(digest) = digest {
-            let key = Key {
-                kind: Kind::Family,
-                digest,
-            };
-            let family: Option<Family> = self.read(key, None).await?;
+            let family = self.family(digest).await?.map(|found| found.family);
             // §2.1: a token is taken back by its own client only.
-            if family.is_some_and(|family| family.client_id == client.client_id) {
-                self.desk
-                    .store(Operation::RevokeFamily { family: digest })
-                    .await?;
+            if let Some(family) = family.filter(|family| family.client_id == client.client_id) {
+                self.end(digest, &family)
+                    .await
+                    .map_err(|_| Halt::unavailable())?;
             }
         }
         Ok(Reply::Response(private(&json!({}))))
+    }
+
+    async fn end_what_is_there(&self, digest: Digest) -> Result<(), Halt> {
+        if let Some(found) = self.family(digest).await? {
+            self.end(digest, &found.family)
+                .await
+                .map_err(|_| Halt::unavailable())?;
+        }
+        Ok(())
     }
 
     /// RFC 6749 §5.1, with a refresh token of this family and generation for who may refresh.
@@ -180,10 +199,10 @@ impl Call<'_> {
         let (settings, keys) = (&self.server.settings, &self.server.keys);
         let scope = scopes.join(" ");
         let now = self.moment.now;
-        let claims = json!({
+        let mut claims = json!({
             "iss": settings.issuer,
             "aud": settings.resource,
-            "sub": family.sub,
+            "sub": family.person.sub,
             "client_id": family.client_id,
             "scope": scope,
             "sid": base64url(keys.family_key(id)),
@@ -191,6 +210,11 @@ impl Call<'_> {
             "iat": now,
             "exp": now.saturating_add(settings.access_token_lifetime),
         });
+        for name in &settings.claims {
+            if let Some(value) = family.person.claims.get(name) {
+                claims[name] = value.clone();
+            }
+        }
         let key = self.server.signing.first().ok_or_else(Halt::unavailable)?;
         let access_token = jws::sign(TYPE, &claims, key).map_err(|_| Halt::unavailable())?;
         let mut body = json!({
@@ -224,8 +248,7 @@ impl Inner {
         let ours = read.text("typ") == Some(TYPE)
             && key.verifies(read.signed.as_bytes(), &read.signature)
             && read.claims.get("iss")?.as_str() == Some(&self.settings.issuer);
-        let sid = read.claims.get("sid").filter(|_| ours)?.as_str()?;
-        base64url_decode(sid)?.try_into().ok()
+        digest(read.claims.get("sid").filter(|_| ours)?.as_str()?)
     }
 }
 

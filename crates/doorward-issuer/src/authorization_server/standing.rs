@@ -1,0 +1,259 @@
+//! Whether what was given still stands: here, and upstream (RFC 9700 §4.14, RFC 7662). The resource asks that about an
+//! access token's family, by its `sid`, after the token itself was verified.
+
+use doorward_core::Secret;
+
+use super::approvals::Register;
+use super::respond::Halt;
+use super::secrets::Digest;
+use super::store::{Key, Kind, Operation, Outcome, Put};
+use super::token::Family;
+use super::upstream::{Held, Refreshed};
+use super::{AuthorizationServer, Call, Exchange, Moment, UpstreamCheck, observe};
+use crate::encoding::{base64url, base64url_decode};
+
+/// Whether a family of tokens stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It does.
+    Stands,
+    /// It does not: its access tokens are refused with `invalid_token`.
+    Ended,
+    /// Who would know is away: a 503 with `Retry-After`, and no word against the token.
+    Unknown,
+}
+
+/// An upstream's access token, for a tool that calls the upstream itself. It must never go to a client.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct UpstreamToken {
+    /// The token.
+    pub access_token: Secret,
+    /// The scopes the upstream granted, if it said.
+    pub scope: Option<String>,
+    /// When it expires, in seconds since 1970, if it said.
+    pub expires_at: Option<i64>,
+}
+
+impl AuthorizationServer {
+    /// Whether the family with this `sid` stands, and by the [policy](UpstreamCheck) the upstream still stands by it. Asks
+    /// every time: [`Sessions`](super::Sessions) remembers.
+    pub fn check(&self, sid: &str, moment: Moment) -> Exchange<Standing> {
+        let digest = digest(sid);
+        self.library(moment, move |call| {
+            Box::pin(async move {
+                match digest {
+                    None => Standing::Ended,
+                    Some(digest) => call.standing(digest).await.unwrap_or_else(|end| end),
+                }
+            })
+        })
+    }
+
+    /// The upstream's access token of the family with this `sid`, refreshed if need be. The one way to it: nothing else
+    /// hands it out.
+    pub fn upstream_token(
+        &self,
+        sid: &str,
+        moment: Moment,
+    ) -> Exchange<Result<UpstreamToken, Standing>> {
+        let digest = digest(sid);
+        self.library(moment, move |call| {
+            Box::pin(async move {
+                let digest = digest.ok_or(Standing::Ended)?;
+                let found = call.found(digest).await?;
+                let mut held = found.family.person.held.clone().ok_or(Standing::Ended)?;
+                if !held.lasts(call.moment.now) && held.refresh_token.is_some() {
+                    held = call.renewed(digest, found).await?;
+                }
+                Ok(UpstreamToken {
+                    access_token: Secret::new(held.access_token),
+                    scope: held.scope,
+                    expires_at: held.expires_at,
+                })
+            })
+        })
+    }
+}
+
+/// A family as it was read.
+pub(super) struct Found {
+    pub(super) family: Family,
+    bytes: Vec<u8>,
+}
+
+/// What did not stand is said as an error.
+type Stands<T> = Result<T, Standing>;
+
+impl Call<'_> {
+    async fn standing(&self, digest: Digest) -> Stands<Standing> {
+        let found = self.found(digest).await?;
+        self.upstream_stands(digest, found).await?;
+        Ok(Standing::Stands)
+    }
+
+    /// The family, if it is there and its person has not ended it.
+    pub(super) async fn found(&self, digest: Digest) -> Stands<Found> {
+        let found = self.family(digest).await.map_err(unknown)?;
+        let found = found.ok_or(Standing::Ended)?;
+        let register: Option<Register> = self
+            .read(self.register_key(&found.family.person.sub), None)
+            .await
+            .map_err(unknown)?;
+        if register.is_some_and(|register| register.has_ended(&found.family)) {
+            self.end(digest, &found.family).await?;
+            return Err(Standing::Ended);
+        }
+        Ok(found)
+    }
+
+    pub(super) async fn family(&self, digest: Digest) -> Result<Option<Found>, Halt> {
+        let key = Key {
+            kind: Kind::Family,
+            digest,
+        };
+        let bytes = self.bytes(key).await?;
+        // What cannot be read is of another version: as good as absent.
+        Ok(bytes.and_then(|bytes| {
+            let family = serde_json::from_slice(&bytes).ok()?;
+            Some(Found { family, bytes })
+        }))
+    }
+
+    /// Whether the upstream stands by the family. Where it does not, the family ends.
+    pub(super) async fn upstream_stands(&self, digest: Digest, found: Found) -> Stands<()> {
+        let upstream = &self.server.settings.upstream;
+        let person = &found.family.person;
+        let Some(held) = &person.held else {
+            return Ok(());
+        };
+        if self.server.settings.upstream_check == UpstreamCheck::Never {
+            return Ok(());
+        }
+        let lasts = held.lasts(self.moment.now);
+        let asks =
+            upstream.introspection_endpoint.is_some() || upstream.userinfo_endpoint.is_some();
+        let word = match (
+            &upstream.introspection_endpoint,
+            &upstream.userinfo_endpoint,
+        ) {
+            _ if !lasts => Some(false),
+            (Some(endpoint), _) => self.introspect(endpoint, person).await,
+            (None, Some(endpoint)) => self.userinfo_vouches(endpoint, person).await,
+            (None, None) => Some(true),
+        };
+        match (word, &held.refresh_token) {
+            (Some(true), _) => Ok(()),
+            (None, _) => Err(Standing::Unknown),
+            // An access token that is good no longer says nothing yet about who holds a refresh token.
+            (Some(false), Some(_)) => self.renewed(digest, found).await.map(drop),
+            // There is nobody to ask, and never was.
+            (Some(false), None) if !asks => Ok(()),
+            (Some(false), None) => {
+                self.end(digest, &found.family).await?;
+                Err(Standing::Ended)
+            }
+        }
+    }
+
+    /// Renews what the upstream gave, once for each version however many nodes mean to. What another node is renewing
+    /// just now is as good as it is.
+    async fn renewed(&self, digest: Digest, found: Found) -> Stands<Held> {
+        let held = found.family.person.held.ok_or(Standing::Ended)?;
+        let name = format!("upstream {} {}", base64url(digest), held.version);
+        let lease = self.server.keys.key(Kind::Lease, &name);
+        let mark = self.moment.random_text("lease").into_bytes();
+        let put = Operation::PutIfAbsent {
+            key: lease,
+            value: mark.clone(),
+            expires_at: self.moment.now.saturating_add(LEASE),
+        };
+        match self.desk.store(put).await {
+            Ok(Outcome::Put(Put::Stored)) => {}
+            Ok(Outcome::Put(Put::Present)) => {
+                let failed = self.bytes(lease).await.map_err(unknown)?;
+                return match failed.as_deref() {
+                    Some(FAILED) => Err(Standing::Unknown),
+                    _ => Ok(held),
+                };
+            }
+            _ => return Err(Standing::Unknown),
+        }
+        // Somebody may have renewed it before the lease was ours.
+        let Some(found) = self.family(digest).await.map_err(unknown)? else {
+            return Err(Standing::Ended);
+        };
+        let now_held = found.family.person.held.clone().ok_or(Standing::Ended)?;
+        if now_held.version != held.version {
+            return Ok(now_held);
+        }
+        let refresh_token = held.refresh_token.as_deref().ok_or(Standing::Ended)?;
+        match self.refresh_upstream(&held, refresh_token).await {
+            Refreshed::New(new) => self.keep(digest, found, new).await,
+            Refreshed::Refused => {
+                self.end(digest, &found.family).await?;
+                Err(Standing::Ended)
+            }
+            Refreshed::Unknown => {
+                // Nobody tries again before the lease is over.
+                let failed = Operation::Replace {
+                    key: lease,
+                    before: mark,
+                    after: FAILED.to_vec(),
+                    expires_at: self.moment.now,
+                };
+                let _ = self.desk.store(failed).await;
+                Err(Standing::Unknown)
+            }
+        }
+    }
+
+    async fn keep(&self, digest: Digest, found: Found, new: Held) -> Stands<Held> {
+        let Found { mut family, bytes } = found;
+        family.person.held = Some(new.clone());
+        let replace = Operation::Replace {
+            key: Key {
+                kind: Kind::Family,
+                digest,
+            },
+            before: bytes,
+            after: serde_json::to_vec(&family).map_err(|_| Standing::Unknown)?,
+            expires_at: self.moment.now,
+        };
+        match self.desk.store(replace).await {
+            Ok(Outcome::Replaced(true)) => Ok(new),
+            // It ended meanwhile, and what was just given ends with it.
+            Ok(Outcome::Replaced(false)) => {
+                self.revoke_upstream(&family.person).await;
+                Err(Standing::Ended)
+            }
+            _ => Err(Standing::Unknown),
+        }
+    }
+
+    /// Ends a family here and upstream.
+    pub(super) async fn end(&self, digest: Digest, family: &Family) -> Stands<()> {
+        let ended = Operation::RevokeFamily { family: digest };
+        self.desk
+            .store(ended)
+            .await
+            .map_err(|_| Standing::Unknown)?;
+        observe::ended(&family.client_id, &family.person.sub);
+        self.revoke_upstream(&family.person).await;
+        Ok(())
+    }
+}
+
+/// The name under which the family with this `sid` is kept.
+pub(super) fn digest(sid: &str) -> Option<Digest> {
+    base64url_decode(sid)?.try_into().ok()
+}
+
+fn unknown(_: Halt) -> Standing {
+    Standing::Unknown
+}
+
+/// Seconds in which one node has the time to renew something: longer than a call takes.
+const LEASE: i64 = 20;
+/// What a lease says whose task failed.
+const FAILED: &[u8] = b"failed";
