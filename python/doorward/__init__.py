@@ -15,7 +15,7 @@ from another package finds its names in `doorward.compat`.
 
 from . import jws
 from ._authenticator import Authenticator
-from ._doorward import ANY, Identity, Issuer, Logout, Policy, __version__
+from ._doorward import ANY, Identity, Issuer, Logout, Policy, ProtectedResource, __version__
 from ._reason import Reason
 from ._rejection import ConfigError, Rejection, RevocationNotShared
 
@@ -27,6 +27,7 @@ __all__ = [
     "Issuer",
     "Logout",
     "Policy",
+    "ProtectedResource",
     "Reason",
     "Rejection",
     "RevocationNotShared",

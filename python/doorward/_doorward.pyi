@@ -45,6 +45,8 @@ class Issuer:
         required_claims: Sequence[str] | None = None,
         token_types: Sequence[TokenKind] | None = None,
         leeway: float | None = None,
+        clients_without_audience: str | Sequence[str] | None = None,
+        dangerously_accept_tokens_without_audience: bool = False,
     ) -> Self: ...
     @classmethod
     def preset(cls, name: Preset, /, **settings: Unpack[IssuerSettings]) -> Self:
@@ -89,6 +91,9 @@ class Identity:
     def permissions(self) -> tuple[str, ...]: ...
     @property
     def scopes(self) -> tuple[str, ...]: ...
+    @property
+    def implied_scopes(self) -> tuple[str, ...]:
+        """The scopes that those hold by `scope_implies`, and that the token does not name."""
     @property
     def features(self) -> tuple[str, ...]: ...
     @property
@@ -166,6 +171,25 @@ class Pending:
     def wait(self) -> None:
         """Blocks, without the GIL, until the fact is known or known to be out of reach."""
 
+@final
+class ProtectedResource:
+    """A protected resource and its metadata (RFC 9728), as `resource` and its companions configure them."""
+
+    @property
+    def identifier(self) -> str: ...
+    @property
+    def metadata_url(self) -> str:
+        """The URL that every challenge names as `resource_metadata`."""
+    @property
+    def metadata(self) -> dict[str, Any]: ...
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths the metadata are at: the bare well-known one, and the one with the identifier's path behind it."""
+    def answer(
+        self, method: str, path: str
+    ) -> tuple[int, list[tuple[str, str]], bytes] | None:
+        """Status, header fields and body for a request for the metadata; `None` for another path."""
+
 @disjoint_base
 class Authenticator:
     """A verifier with a memory, a fetcher and a clock. One per application; safe to share between threads.
@@ -193,6 +217,12 @@ class Authenticator:
         answer_stale_if_error: float | None = None,
         userinfo_ttl: float | None = None,
         client_address_header: str | None = None,
+        resource: str | None = None,
+        authorization_servers: str | Sequence[str] | None = None,
+        scopes_supported: str | Sequence[str] | None = None,
+        challenge_scopes: str | Sequence[str] | None = None,
+        offline_access: bool | None = None,
+        scope_implies: Mapping[str, str | Sequence[str]] | None = None,
     ) -> Self: ...
     @classmethod
     def clerk(
@@ -224,6 +254,12 @@ class Authenticator:
         answer_stale_if_error: float | None = None,
         userinfo_ttl: float | None = None,
         client_address_header: str | None = None,
+        resource: str | None = None,
+        authorization_servers: str | Sequence[str] | None = None,
+        scopes_supported: str | Sequence[str] | None = None,
+        challenge_scopes: str | Sequence[str] | None = None,
+        offline_access: bool | None = None,
+        scope_implies: Mapping[str, str | Sequence[str]] | None = None,
     ) -> Self: ...
     @classmethod
     def from_env(
@@ -265,6 +301,9 @@ class Authenticator:
         that reads them asks who made the request.
         """
 
+    @property
+    def resource(self) -> ProtectedResource | None:
+        """The protected resource this stands in front of, if `resource` names it."""
     @property
     def issuers(self) -> tuple[str, ...]:
         """The issuers that are trusted, as they are configured: names, or templates with `{tenant}` in them."""

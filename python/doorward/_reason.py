@@ -94,6 +94,9 @@ class Reason(str, Enum):
     AUDIENCE_MISMATCH = "audience_mismatch"
     """401. The token is meant for another audience."""
 
+    CLIENT_MISMATCH = "client_mismatch"
+    """401. The token names no audience, and was made for a client that this API does not know."""
+
     PARTY_MISSING = "party_missing"
     """401. The token does not say for which origin it was made (`azp`)."""
 

@@ -88,6 +88,9 @@ class IssuerSettings(TypedDict, total=False):
     max_tenants: int
     #: `doorward.ANY` waives the check.
     audience: Any
+    #: The clients whose tokens pass although they name no audience, by `client_id`.
+    clients_without_audience: str | Sequence[str]
+    dangerously_accept_tokens_without_audience: bool
     keys: Keys
     keys_file: str
     jwks_url: str

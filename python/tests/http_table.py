@@ -71,6 +71,7 @@ def authenticator(table: str, **changes: Any) -> Authenticator:
         "clock": clock,
         "explain": settings.get("explain", False),
         "problem_details": settings.get("problem_details", False),
+        **settings.get("resource", {}),
         **changes,
     }
     return Authenticator.clerk(**arguments)

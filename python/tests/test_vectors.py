@@ -127,6 +127,7 @@ def authenticator(verifier: Json, keys: Any, now: float) -> Authenticator:
         "accepts": verifier.get("accepts"),
         "allow_pending": verifier.get("allow_pending", False),
         "clock": lambda: now,
+        "scope_implies": verifier.get("scope_implies"),
     }
     first = verifier["issuers"][0]
     if first.get("decoder") == "clerk":
@@ -157,6 +158,10 @@ def issuer(one: Json, known: Any) -> Issuer:
         required_claims=one.get("required_claims"),
         token_types=one.get("token_types"),
         leeway=one.get("leeway"),
+        clients_without_audience=one.get("clients_without_audience"),
+        dangerously_accept_tokens_without_audience=one.get(
+            "dangerously_accept_tokens_without_audience", False
+        ),
     )
 
 

@@ -26,6 +26,7 @@ struct Inner {
     membership: Membership,
     role: Option<String>,
     mapped: Mapped,
+    implied_scopes: Vec<String>,
     raw_claims: Vec<u8>,
     provenance: Provenance,
 }
@@ -42,12 +43,17 @@ pub struct Provenance {
 }
 
 impl Identity {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are its fields, and one place makes it"
+    )]
     pub(crate) fn new(
         _evidence: &SignatureValid,
         kind: TokenKind,
         claims: Claims,
         membership: Membership,
         mapped: Mapped,
+        implied_scopes: Vec<String>,
         raw_claims: Vec<u8>,
         provenance: Provenance,
     ) -> Self {
@@ -58,6 +64,7 @@ impl Identity {
             membership,
             role,
             mapped,
+            implied_scopes,
             raw_claims,
             provenance,
         }))
@@ -151,9 +158,21 @@ impl Identity {
         }
     }
 
-    /// The scopes.
+    /// The scopes, as the token names them.
     pub fn scopes(&self) -> &[String] {
         &self.0.claims.scopes
+    }
+
+    /// The scopes that those hold by [`Settings::scope_implies`](crate::Settings::scope_implies), and that the token does
+    /// not name.
+    pub fn implied_scopes(&self) -> &[String] {
+        &self.0.implied_scopes
+    }
+
+    /// Whether the caller has a scope, by name or because another holds it.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        let mut held = self.scopes().iter().chain(self.implied_scopes());
+        held.any(|own| own == scope)
     }
 
     /// Features of the user's and the organization's plans, `o:<feature>` or `u:<feature>`.
@@ -223,7 +242,11 @@ impl Identity {
     /// About how many bytes of memory it takes.
     pub fn weight(&self) -> usize {
         // The texts repeat the raw claims once, the lists and the structure are about this much.
-        2 * self.0.raw_claims.len() + self.0.membership.unpacked_weight() + 512
+        let implied = self.0.implied_scopes.iter().map(|scope| scope.len() + 24);
+        2 * self.0.raw_claims.len()
+            + self.0.membership.unpacked_weight()
+            + implied.sum::<usize>()
+            + 512
     }
 }
 

@@ -113,6 +113,16 @@ pub enum Audience {
     OneOf(Vec<String>),
 }
 
+/// Which tokens that name no audience at all pass although one is wanted. By default none does; a token that names another
+/// audience never passes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct WithoutAudience {
+    /// Those made for one of these clients (`client_id`), compared exactly.
+    pub clients: Vec<String>,
+    /// Those of these kinds, whoever they were made for.
+    pub kinds: KindSet,
+}
+
 /// What `azp`, the origin or client a token was made for, must be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct AuthorizedParties {
@@ -147,6 +157,8 @@ pub struct Issuer {
     pub algorithms: AlgorithmSet,
     /// Which `aud` its tokens must have.
     pub audience: Audience,
+    /// Which of its tokens pass that have no `aud`.
+    pub without_audience: WithoutAudience,
     /// Which `azp` its session tokens must have.
     pub authorized_parties: AuthorizedParties,
     /// The kinds of tokens it may issue for us.
@@ -187,6 +199,7 @@ impl Issuer {
             keys,
             algorithms,
             audience,
+            without_audience: WithoutAudience::default(),
             authorized_parties: AuthorizedParties {
                 parties: Vec::new(),
                 rule: AzpRule::Off,
@@ -246,6 +259,12 @@ impl Issuer {
         if self.audience == Audience::OneOf(Vec::new()) {
             return Err(
                 "`audience` is an empty list; name this API, or waive the audience explicitly"
+                    .to_owned(),
+            );
+        }
+        if self.audience == Audience::Any && self.without_audience != WithoutAudience::default() {
+            return Err(
+                "`audience` is waived, so nothing is asked of tokens without one; drop the waiver, or the exception from it"
                     .to_owned(),
             );
         }

@@ -27,7 +27,9 @@ mod logout;
 mod policy;
 mod rejection;
 mod revocation;
+mod scope;
 mod secret;
+mod session;
 mod spelling;
 mod tenant;
 mod timestamp;
@@ -47,15 +49,17 @@ pub use identity::{Identity, Provenance};
 pub use introspection::Answer;
 pub use issuer::{
     Audience, AuthorizedParties, AzpRule, DEFAULT_LEEWAY, Issuer, IssuerId, IssuerName, KeySource,
-    MAX_LEEWAY, SharedSecret,
+    MAX_LEEWAY, SharedSecret, WithoutAudience,
 };
 pub use jwk::{Jwk, JwkSet, KeyError};
 pub use kind::{KindSet, TokenKind};
 pub use logout::{Logout, LogoutOutcome};
 pub use policy::{Level, Policy, Reverification};
-pub use rejection::{Reason, Rejection};
+pub use rejection::{Reason, Rejection, ResourceHint};
 pub use revocation::{Revocation, RevokedClaim, is_issued_until};
+pub use scope::{ScopeHierarchy, is_scope};
 pub use secret::Secret;
+pub use session::{MIN_SESSION_SECRET, SessionSeal};
 pub use tenant::{IssuerTemplate, TENANT, Tenants};
 pub use timestamp::Timestamp;
 pub use verifier::{DEFAULT_MAX_TOKEN_BYTES, Outcome, Settings, Verifier};

@@ -151,7 +151,7 @@ impl Policy {
         if self.deny_impersonation && identity.actor().is_some() {
             return Err(Reason::ImpersonationDenied.into());
         }
-        self.permit_scopes(identity.scopes())?;
+        self.permit_scopes(identity)?;
         self.permit_organization(identity)?;
         let lacking = |reason: Reason, what: &str, wanted: &str| {
             Err(Rejection::new(reason).with_detail(format!("the {what} {wanted:?} is lacking")))
@@ -196,27 +196,29 @@ impl Policy {
         !self.is_empty() && self.permit(identity).is_ok()
     }
 
-    fn permit_scopes(&self, held: &[String]) -> Result<(), Rejection> {
-        let lacks_one = self.scopes.iter().any(|scope| !held.contains(scope));
-        let lacking_group = self
-            .any_scope
-            .iter()
-            .find(|group| !group.iter().any(|scope| held.contains(scope)));
-        if lacks_one || lacking_group.is_some() {
-            let wanted = if lacks_one {
-                Some(&self.scopes)
-            } else {
-                lacking_group
-            };
-            let wanted = wanted.map(|scopes| scopes.join(" ")).unwrap_or_default();
-            return Err(Rejection::new(Reason::InsufficientScope)
-                .with_detail(format!(
-                    "the token has {:?}, wanted: {wanted:?}",
-                    held.join(" ")
-                ))
-                .with_scope(wanted));
+    /// MCP authorization, "Scope Challenge Handling": all that an operation takes is named at once.
+    fn permit_scopes(&self, identity: &Identity) -> Result<(), Rejection> {
+        let held = |scope: &String| identity.has_scope(scope);
+        let lacks_one = !self.scopes.iter().all(held);
+        let groups = self.any_scope.iter();
+        let lacking: Vec<_> = groups.filter(|group| !group.iter().any(held)).collect();
+        if !lacks_one && lacking.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let all = self.scopes.iter().filter(|_| lacks_one);
+        let mut wanted: Vec<&str> = Vec::new();
+        for scope in all.chain(lacking.into_iter().flatten()) {
+            if !wanted.contains(&scope.as_str()) {
+                wanted.push(scope);
+            }
+        }
+        let wanted = wanted.join(" ");
+        Err(Rejection::new(Reason::InsufficientScope)
+            .with_detail(format!(
+                "the token has {:?}, wanted: {wanted:?}",
+                identity.scopes().join(" ")
+            ))
+            .with_scope(wanted))
     }
 
     fn permit_organization(&self, identity: &Identity) -> Result<(), Rejection> {

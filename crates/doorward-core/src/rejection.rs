@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::challenge::Challenge;
 
@@ -121,10 +122,13 @@ reasons! {
         "Compare this machine's clock with the issuer's (`doorward doctor`), or raise `leeway` by seconds.";
     AudienceMissing = "audience_missing", 401, INVALID_TOKEN, Some("token-invalid-audience"),
         "The token names no audience, and this API demands its own.",
-        "Have the issuer put this API's identifier into `aud`, or waive the audience explicitly.";
+        "Have the issuer put this API's identifier into `aud`, name its client in `clients_without_audience`, or waive the audience explicitly.";
     AudienceMismatch = "audience_mismatch", 401, INVALID_TOKEN, Some("token-invalid-audience"),
         "The token is meant for another audience.",
         "Ask the issuer for a token whose `aud` is this API's identifier.";
+    ClientMismatch = "client_mismatch", 401, INVALID_TOKEN, Some("token-invalid-audience"),
+        "The token names no audience, and was made for a client that this API does not know.",
+        "Have the issuer put this API's identifier into `aud`, or name the client in `clients_without_audience`.";
     PartyMissing = "party_missing", 401, INVALID_TOKEN, Some("token-invalid-authorized-parties"),
         "The token does not say for which origin it was made (`azp`).",
         "Tokens made by a backend or on a document navigation have no `azp`: use `azp = \"if_present\"` to let them in.";
@@ -210,10 +214,20 @@ struct Inner {
     reason: Reason,
     detail: Cow<'static, str>,
     scope: Option<String>,
+    resource: Option<ResourceHint>,
     retry_after: Option<u32>,
     explain: bool,
     problem: bool,
     senseless_answer: bool,
+}
+
+/// Where whoever was refused learns how to get in (RFC 9728 §5.1). Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceHint {
+    /// The URL of the protected resource's metadata.
+    pub metadata_url: Arc<str>,
+    /// The scopes to begin with, separated by spaces; empty for none. A refusal that names its own keeps them.
+    pub scope: Arc<str>,
 }
 
 impl Rejection {
@@ -224,6 +238,7 @@ impl Rejection {
             reason,
             detail: Cow::Borrowed(""),
             scope: None,
+            resource: None,
             retry_after,
             explain: false,
             problem: false,
@@ -242,6 +257,13 @@ impl Rejection {
     #[must_use]
     pub fn with_scope(mut self, scope: impl Into<String>) -> Self {
         self.0.scope = Some(scope.into());
+        self
+    }
+
+    /// Says where the protected resource's metadata is, and with which scopes to begin.
+    #[must_use]
+    pub fn with_resource(mut self, hint: ResourceHint) -> Self {
+        self.0.resource = Some(hint);
         self
     }
 
@@ -321,8 +343,16 @@ impl Rejection {
                 .error(error)
                 .error_description(self.0.reason.summary());
         }
-        if let Some(scope) = &self.0.scope {
+        let resource = self.0.resource.as_ref();
+        // A caller who is known lacks something else than the scopes to begin with.
+        let begin = resource
+            .filter(|hint| self.status() == 401 && !hint.scope.is_empty())
+            .map(|hint| &*hint.scope);
+        if let Some(scope) = self.0.scope.as_deref().or(begin) {
             challenge = challenge.scope(scope);
+        }
+        if let Some(hint) = resource {
+            challenge = challenge.resource_metadata(&hint.metadata_url);
         }
         Some(challenge)
     }
@@ -454,6 +484,33 @@ mod tests {
         let rejection = Rejection::new(Reason::CredentialsMissing);
         assert_eq!(rejection.challenge().unwrap().to_string(), "Bearer");
         assert!(rejection.is_absence());
+    }
+
+    #[test]
+    fn a_resource_says_how_to_get_in() {
+        let hint = || ResourceHint {
+            metadata_url: "https://a.example/.well-known/oauth-protected-resource".into(),
+            scope: "read".into(),
+        };
+        let challenge = |rejection: Rejection| {
+            let challenge = rejection.with_resource(hint()).challenge();
+            challenge.map(|challenge| challenge.to_string())
+        };
+        let url = r#"resource_metadata="https://a.example/.well-known/oauth-protected-resource""#;
+        assert_eq!(
+            challenge(Reason::CredentialsMissing.into()),
+            Some(format!(r#"Bearer scope="read", {url}"#))
+        );
+        let forbidden = challenge(Rejection::new(Reason::InsufficientScope).with_scope("write"));
+        assert!(
+            forbidden
+                .unwrap()
+                .contains(&format!(r#"scope="write", {url}"#))
+        );
+        let role = challenge(Reason::RoleRequired.into()).unwrap();
+        assert!(role.ends_with(url) && !role.contains("scope=\""), "{role}");
+        assert_eq!(challenge(Reason::KeysUnavailable.into()), None);
+        assert_eq!(challenge(Reason::CrossOrigin.into()), None);
     }
 
     #[test]

@@ -11,12 +11,13 @@ use crate::facts::{Facts, Known, Lookup};
 use crate::identity::{Identity, Provenance};
 use crate::introspection::{self, Answer, Judged};
 use crate::issuer::{
-    Audience, AuthorizedParties, AzpRule, Issuer, IssuerId, IssuerName, KeySource,
+    Audience, AuthorizedParties, AzpRule, Issuer, IssuerId, IssuerName, KeySource, WithoutAudience,
 };
 use crate::json;
 use crate::jws::{Compact, Header};
 use crate::kind::{KindSet, TokenKind};
 use crate::rejection::{Reason, Rejection};
+use crate::scope::ScopeHierarchy;
 use crate::tenant::IssuerTemplate;
 use crate::timestamp::Timestamp;
 
@@ -45,6 +46,8 @@ pub struct Settings {
     pub cookies: Vec<String>,
     /// The longest token that is looked at, in bytes.
     pub max_token_bytes: usize,
+    /// Which scopes hold others.
+    pub scope_implies: ScopeHierarchy,
 }
 
 /// The default of [`Settings::max_token_bytes`].
@@ -57,6 +60,7 @@ impl Default for Settings {
             allow_pending: false,
             cookies: Vec::new(),
             max_token_bytes: DEFAULT_MAX_TOKEN_BYTES,
+            scope_implies: ScopeHierarchy::default(),
         }
     }
 }
@@ -254,8 +258,9 @@ impl Verifier {
             tenant,
             generation,
         };
+        let implied = self.settings.scope_implies.implied(&claims.scopes);
         Ok(Identity::new(
-            &evidence, kind, claims, membership, mapped, payload, provenance,
+            &evidence, kind, claims, membership, mapped, implied, payload, provenance,
         ))
     }
 
@@ -332,8 +337,9 @@ impl Verifier {
             generation,
         };
         let (raw, membership) = (answer.raw().to_vec(), Membership::default());
+        let implied = self.settings.scope_implies.implied(&claims.scopes);
         Ok(Identity::new(
-            &evidence, kind, claims, membership, mapped, raw, provenance,
+            &evidence, kind, claims, membership, mapped, implied, raw, provenance,
         ))
     }
 
@@ -640,9 +646,8 @@ fn for_us(claims: &Claims, kind: TokenKind, issuer: &Issuer) -> Result<(), Rejec
     }
     if let Audience::OneOf(wanted) = &issuer.audience {
         if claims.audience.is_empty() {
-            return Err(Reason::AudienceMissing.into());
-        }
-        if !claims
+            without_audience(claims.client_id.as_deref(), kind, &issuer.without_audience)?;
+        } else if !claims
             .audience
             .iter()
             .any(|audience| wanted.contains(audience))
@@ -670,6 +675,27 @@ fn for_us(claims: &Claims, kind: TokenKind, issuer: &Issuer) -> Result<(), Rejec
         _ => {}
     }
     Ok(())
+}
+
+/// What is left to go by is whom the token was made for: a client that is ours asks for nobody else's tokens.
+fn without_audience(
+    client: Option<&str>,
+    kind: TokenKind,
+    allowed: &WithoutAudience,
+) -> Result<(), Rejection> {
+    if allowed.kinds.contains(kind) {
+        return Ok(());
+    }
+    match client {
+        Some(client) if allowed.clients.iter().any(|own| own == client) => Ok(()),
+        Some(client) if !allowed.clients.is_empty() => Err(Rejection::new(Reason::ClientMismatch)
+            .with_detail(format!(
+                "there is no `aud`, and `client_id` is {:?}, allowed: {:?}",
+                json::short(client),
+                allowed.clients
+            ))),
+        _ => Err(Reason::AudienceMissing.into()),
+    }
 }
 
 fn authorized_party(found: Option<&str>, wanted: &AuthorizedParties) -> Result<(), Rejection> {

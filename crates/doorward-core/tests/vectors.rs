@@ -15,8 +15,8 @@ use std::time::Duration;
 use doorward_core::{
     Algorithm, AlgorithmSet, Answer, Audience, AuthorizedParties, AzpRule, Credential, Decoder,
     Facts, Identity, Issuer, IssuerId, IssuerName, JwkSet, KeySource, KindSet, Known, Level,
-    Lookup, Outcome, Policy, Reason, Reverification, Secret, Settings, SharedSecret, Timestamp,
-    TokenKind, Verifier,
+    Lookup, Outcome, Policy, Reason, Reverification, ScopeHierarchy, Secret, Settings,
+    SharedSecret, Timestamp, TokenKind, Verifier,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -141,6 +141,8 @@ struct VerifierSetup {
     #[serde(default)]
     cookies: Vec<String>,
     max_token_bytes: Option<usize>,
+    #[serde(default)]
+    scope_implies: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -163,6 +165,10 @@ struct IssuerSetup {
     #[serde(default)]
     opaque: Vec<String>,
     answers_signed_for: Option<String>,
+    #[serde(default)]
+    clients_without_audience: Vec<String>,
+    #[serde(default)]
+    dangerously_accept_tokens_without_audience: bool,
 }
 
 #[derive(Deserialize)]
@@ -273,6 +279,7 @@ fn verifier(setup: VerifierSetup) -> Verifier {
     let mut settings = Settings {
         allow_pending: setup.allow_pending,
         cookies: setup.cookies,
+        scope_implies: ScopeHierarchy::new(setup.scope_implies),
         ..Settings::default()
     };
     if let Some(accepts) = setup.accepts {
@@ -327,6 +334,10 @@ fn issuer(setup: IssuerSetup) -> Issuer {
     }
     issuer.opaque = kinds(&setup.opaque);
     issuer.answers_signed_for = setup.answers_signed_for;
+    issuer.without_audience.clients = setup.clients_without_audience;
+    if setup.dangerously_accept_tokens_without_audience {
+        issuer.without_audience.kinds = TokenKind::ALL.into_iter().collect();
+    }
     if let Some(seconds) = setup.leeway {
         issuer.leeway = Duration::from_secs_f64(seconds);
     }

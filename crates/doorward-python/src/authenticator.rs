@@ -1,5 +1,6 @@
 //! The authenticator: one try that does not wait, one that blocks. The waiting of event loops is written in Python.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -20,6 +21,7 @@ use crate::identity::Identity;
 use crate::issuer::{Issuer, audience, one_or_many, secret_text, set_keys};
 use crate::policy::{Policy, kinds};
 use crate::refusal::{config_error, raise};
+use crate::resource::ProtectedResource;
 use crate::revocation::{self, Given, Logout, Reply, Revoking, Sample};
 use crate::value::{from_json, json_of};
 
@@ -39,7 +41,8 @@ impl Authenticator {
     #[pyo3(signature = (issuers, *, accepts=None, allow_pending=false, leeway=5.0, clock=None, cookies=None,
         cache_bytes=16_777_216, explain=false, problem_details=false, revocation_store=None, revocation_on_outage=None,
         revocation_retention=None, answer_ttl=None,
-        answer_negative_ttl=None, answer_stale_if_error=None, userinfo_ttl=None, client_address_header=None))]
+        answer_negative_ttl=None, answer_stale_if_error=None, userinfo_ttl=None, client_address_header=None, resource=None,
+        authorization_servers=None, scopes_supported=None, challenge_scopes=None, offline_access=None, scope_implies=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are Python's keyword arguments"
@@ -63,6 +66,12 @@ impl Authenticator {
         answer_stale_if_error: Option<f64>,
         userinfo_ttl: Option<f64>,
         client_address_header: Option<String>,
+        resource: Option<String>,
+        authorization_servers: Option<&Bound<'_, PyAny>>,
+        scopes_supported: Option<&Bound<'_, PyAny>>,
+        challenge_scopes: Option<&Bound<'_, PyAny>>,
+        offline_access: Option<bool>,
+        scope_implies: Option<&Bound<'_, PyMapping>>,
     ) -> PyResult<Self> {
         if let Ok(built) = issuers.cast::<Built>() {
             return Ok(Self {
@@ -81,7 +90,16 @@ impl Authenticator {
         config.cookies = cookies
             .map(|names| one_or_many("cookies", names))
             .transpose()?;
+        let named = |setting: &str, given: Option<&Bound<'_, PyAny>>| {
+            given.map(|names| one_or_many(setting, names)).transpose()
+        };
         let settings = Settings {
+            authorization_servers: named("authorization_servers", authorization_servers)?,
+            scopes_supported: named("scopes_supported", scopes_supported)?,
+            challenge_scopes: named("challenge_scopes", challenge_scopes)?,
+            scope_implies: scope_implies.map(implied_scopes).transpose()?,
+            resource,
+            offline_access,
             accepts,
             allow_pending,
             leeway,
@@ -107,7 +125,8 @@ impl Authenticator {
         authorized_parties=None, audience=None, accepts=None, allow_pending=false, azp=None, leeway=5.0, clock=None, api_url=None,
         jwks_url=None, cookies=None, cache_bytes=16_777_216, explain=false, problem_details=false, revocation_store=None,
         revocation_on_outage=None, revocation_retention=None, answer_ttl=None,
-        answer_negative_ttl=None, answer_stale_if_error=None, userinfo_ttl=None, client_address_header=None))]
+        answer_negative_ttl=None, answer_stale_if_error=None, userinfo_ttl=None, client_address_header=None, resource=None,
+        authorization_servers=None, scopes_supported=None, challenge_scopes=None, offline_access=None, scope_implies=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are Python's keyword arguments"
@@ -140,6 +159,12 @@ impl Authenticator {
         answer_stale_if_error: Option<f64>,
         userinfo_ttl: Option<f64>,
         client_address_header: Option<String>,
+        resource: Option<String>,
+        authorization_servers: Option<&Bound<'_, PyAny>>,
+        scopes_supported: Option<&Bound<'_, PyAny>>,
+        challenge_scopes: Option<&Bound<'_, PyAny>>,
+        offline_access: Option<bool>,
+        scope_implies: Option<&Bound<'_, PyMapping>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let mut config = IssuerConfig::preset("clerk");
         config.publishable_key = publishable_key;
@@ -163,7 +188,16 @@ impl Authenticator {
         if let Some(keys) = jwt_key {
             set_keys(&mut config, keys)?;
         }
+        let named = |setting: &str, given: Option<&Bound<'_, PyAny>>| {
+            given.map(|names| one_or_many(setting, names)).transpose()
+        };
         let settings = Settings {
+            authorization_servers: named("authorization_servers", authorization_servers)?,
+            scopes_supported: named("scopes_supported", scopes_supported)?,
+            challenge_scopes: named("challenge_scopes", challenge_scopes)?,
+            scope_implies: scope_implies.map(implied_scopes).transpose()?,
+            resource,
+            offline_access,
             accepts,
             allow_pending,
             leeway,
@@ -317,6 +351,12 @@ impl Authenticator {
             Place::Cookie => "cookie",
             _ => "header",
         }))
+    }
+
+    /// The protected resource, if it is named.
+    #[getter]
+    fn resource(&self) -> Option<ProtectedResource> {
+        self.engine.resource().cloned().map(ProtectedResource::from)
     }
 
     /// The issuers that are trusted, as they are configured.
@@ -527,6 +567,12 @@ struct Settings<'a, 'py> {
     answer_stale_if_error: Option<f64>,
     userinfo_ttl: Option<f64>,
     client_address_header: Option<String>,
+    resource: Option<String>,
+    authorization_servers: Option<OneOrMany>,
+    scopes_supported: Option<OneOrMany>,
+    challenge_scopes: Option<OneOrMany>,
+    offline_access: Option<bool>,
+    scope_implies: Option<BTreeMap<String, OneOrMany>>,
 }
 
 impl Settings<'_, '_> {
@@ -556,8 +602,23 @@ impl Settings<'_, '_> {
         config.answer_stale_if_error = self.answer_stale_if_error;
         config.userinfo_ttl = self.userinfo_ttl;
         config.client_address_header = self.client_address_header;
+        config.resource = self.resource;
+        config.authorization_servers = self.authorization_servers;
+        config.scopes_supported = self.scopes_supported;
+        config.challenge_scopes = self.challenge_scopes;
+        config.offline_access = self.offline_access;
+        config.scope_implies = self.scope_implies;
         build(py, &config, clock)
     }
+}
+
+/// Which scopes hold others, by scope.
+fn implied_scopes(given: &Bound<'_, PyMapping>) -> PyResult<BTreeMap<String, OneOrMany>> {
+    let read = |item: PyResult<Bound<'_, PyAny>>| {
+        let (scope, holds): (String, Bound<'_, PyAny>) = item?.extract()?;
+        Ok((scope, one_or_many("scope_implies", &holds)?))
+    };
+    given.items()?.try_iter()?.map(read).collect()
 }
 
 /// The variables as pairs. One that `ours` knows and that is no text is a mistake.

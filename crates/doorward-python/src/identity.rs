@@ -104,6 +104,12 @@ impl Identity {
         PyTuple::new(py, self.engine.scopes())
     }
 
+    /// The scopes that those hold, and that the token does not name.
+    #[getter]
+    fn implied_scopes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.engine.implied_scopes())
+    }
+
     #[getter]
     fn features<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, self.engine.features())

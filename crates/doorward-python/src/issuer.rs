@@ -30,7 +30,8 @@ pub(crate) struct Issuer {
 impl Issuer {
     #[new]
     #[pyo3(signature = (*, issuer, audience, keys=None, shared_secret=None, authorized_parties=None, algorithms=None,
-        required_claims=None, token_types=None, leeway=None))]
+        required_claims=None, token_types=None, leeway=None, clients_without_audience=None,
+        dangerously_accept_tokens_without_audience=false))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are Python's keyword arguments"
@@ -45,6 +46,8 @@ impl Issuer {
         required_claims: Option<&Bound<'_, PyAny>>,
         token_types: Option<&Bound<'_, PyAny>>,
         leeway: Option<f64>,
+        clients_without_audience: Option<&Bound<'_, PyAny>>,
+        dangerously_accept_tokens_without_audience: bool,
     ) -> PyResult<Self> {
         let mut config = IssuerConfig::new(issuer, self::audience(audience)?);
         config.authorized_parties = authorized_parties
@@ -60,6 +63,11 @@ impl Issuer {
             .map(|names| one_or_many("token_types", names))
             .transpose()?;
         config.leeway = leeway;
+        config.clients_without_audience = clients_without_audience
+            .map(|clients| one_or_many("clients_without_audience", clients))
+            .transpose()?;
+        config.dangerously_accept_tokens_without_audience =
+            Some(dangerously_accept_tokens_without_audience);
         if let Some(secret) = shared_secret {
             config.shared_secret = Some(secret_text("shared_secret", secret)?);
         }

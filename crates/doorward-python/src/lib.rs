@@ -12,6 +12,7 @@ mod identity;
 mod issuer;
 mod policy;
 mod refusal;
+mod resource;
 mod revocation;
 mod value;
 mod webhook;
@@ -35,6 +36,7 @@ fn _doorward(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<policy::Policy>()?;
     module.add_class::<authenticator::Authenticator>()?;
     module.add_class::<authenticator::Pending>()?;
+    module.add_class::<resource::ProtectedResource>()?;
     module.add_class::<revocation::Logout>()?;
     module.add_class::<revocation::Revoking>()?;
     module.add_class::<asgi::Credentials>()?;

@@ -21,6 +21,7 @@ use crate::flight::Ticket;
 use crate::freshness::FetchSettings;
 use crate::memory::{KeySlot, KeyStatus, Memory, Source};
 use crate::observe;
+use crate::resource::ProtectedResource;
 use crate::revocation::{Receipt, RevocationError, RevocationStatus, Revocations};
 use crate::status::{CacheStatus, EndpointStatus};
 use crate::tenants::Tenants;
@@ -42,6 +43,7 @@ struct Inner {
     client_address_header: Option<String>,
     explain: bool,
     problem_details: bool,
+    resource: Option<ProtectedResource>,
 }
 
 /// The result of one try that does not wait.
@@ -95,6 +97,7 @@ impl Authenticator {
             userinfo,
             userinfo_ttl,
             client_address_header,
+            resource,
         } = config.resolve()?;
         let sources = sources.into_iter().zip(verifier.issuers());
         let sources = sources.map(|(source, issuer)| {
@@ -141,6 +144,7 @@ impl Authenticator {
             client_address_header,
             explain,
             problem_details,
+            resource,
         })))
     }
 
@@ -492,6 +496,11 @@ impl Authenticator {
         self.0.memory.tokens()
     }
 
+    /// The protected resource that this authenticator stands in front of, if the operator named it.
+    pub fn resource(&self) -> Option<&ProtectedResource> {
+        self.0.resource.as_ref()
+    }
+
     /// The verifier.
     pub fn verifier(&self) -> &Verifier {
         &self.0.verifier
@@ -510,6 +519,9 @@ impl Authenticator {
         }
         if self.0.problem_details {
             rejection = rejection.as_problem();
+        }
+        if let Some(resource) = &self.0.resource {
+            rejection = rejection.with_resource(resource.hint().clone());
         }
         observe::rejected(&rejection);
         rejection

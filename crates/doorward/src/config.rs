@@ -13,7 +13,7 @@ use std::time::Duration;
 use doorward_core::{
     Algorithm, AlgorithmSet, Audience, AuthorizedParties, AzpRule, ClaimMap, ClaimPath, ClaimRule,
     DEFAULT_MAX_TOKEN_BYTES, Decoder, Issuer, IssuerName, IssuerTemplate, JwkSet, KeySource,
-    KindSet, Secret, Settings, SharedSecret, TENANT, Tenants, TokenKind, Verifier,
+    KindSet, Secret, Settings, SharedSecret, TENANT, Tenants, TokenKind, Verifier, WithoutAudience,
 };
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
@@ -23,6 +23,7 @@ use crate::ask::{ClientAuth, Endpoint, Form};
 use crate::fetch::{KeysUrl, trusted_url, without_secrets};
 use crate::freshness::FetchSettings;
 use crate::preset::Preset;
+use crate::resource::ProtectedResource;
 use crate::revocation::{
     Address, DEFAULT_MAX_REVOCATIONS, DEFAULT_RETENTION, OnOutage, RevocationSettings,
 };
@@ -73,6 +74,27 @@ pub struct Config {
     /// The header field in which your own proxy says who asks, such as `x-forwarded-for`: the last address in it counts.
     /// Without it, the address at the other end of the connection does. Default: none.
     pub client_address_header: Option<String>,
+    /// The URL that clients know this API by (RFC 9728 §1.2). With it, challenges say where its metadata are, and it is the
+    /// `audience` of issuers that have none of their own. Default: none.
+    pub resource: Option<String>,
+    /// The issuer identifiers of who gives tokens for the resource. Default: the issuers' names.
+    pub authorization_servers: Option<OneOrMany>,
+    /// The scopes that the resource knows, for its metadata. One text is split at spaces and commas. Default: none are named.
+    pub scopes_supported: Option<OneOrMany>,
+    /// The scopes to begin with, which a 401 names. Default: `scopes_supported`.
+    pub challenge_scopes: Option<OneOrMany>,
+    /// Whether both lists name `offline_access` as well, for clients that get no refresh token otherwise. Default: false.
+    pub offline_access: Option<bool>,
+    /// What the resource is called, for people.
+    pub resource_name: Option<String>,
+    /// A page for developers.
+    pub resource_documentation: Option<String>,
+    /// A page about what clients may do with the data.
+    pub resource_policy_uri: Option<String>,
+    /// A page with the terms of service.
+    pub resource_tos_uri: Option<String>,
+    /// Scopes that hold others: `{ "notes:write" = ["notes:read"] }`. What those hold is held as well.
+    pub scope_implies: Option<BTreeMap<String, OneOrMany>>,
     /// How key sets are fetched. Not in the file: the defaults need no tuning.
     #[serde(skip)]
     pub fetch: FetchSettings,
@@ -96,8 +118,13 @@ pub struct IssuerConfig {
     /// Takes any `https` issuer, because the keys belong to one instance of one provider. Only with `keys`, or with a
     /// key set that a secret guards.
     pub issuer_pinned_by_keys: Option<bool>,
-    /// Which `aud` its tokens must have. `"*"` waives the check.
+    /// Which `aud` its tokens must have. `"*"` waives the check. Default: `resource`.
     pub audience: Option<OneOrMany>,
+    /// The clients whose tokens pass although they name no audience at all, by `client_id`.
+    pub clients_without_audience: Option<OneOrMany>,
+    /// Lets every token pass that names no audience, whoever it was made for. Whoever else accepts tokens of this issuer can
+    /// then use those they are given here.
+    pub dangerously_accept_tokens_without_audience: Option<bool>,
     /// The keys themselves: PEM, DER as base64, JWK or JWK set, in any spelling.
     pub keys: Option<OneOrMany>,
     /// A file with the keys.
@@ -371,6 +398,7 @@ pub(crate) struct Resolved {
     pub(crate) userinfo: Vec<Vec<Endpoint>>,
     pub(crate) userinfo_ttl: Duration,
     pub(crate) client_address_header: Option<String>,
+    pub(crate) resource: Option<ProtectedResource>,
 }
 
 /// Where an issuer's keys are.
@@ -390,7 +418,7 @@ pub(crate) enum KeysAt {
 const DEFAULT_MAX_TENANTS: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
 /// The settings that hold for all issuers alike.
-const SHARED: [&str; 17] = [
+const SHARED: [&str; 27] = [
     "answer_ttl",
     "answer_negative_ttl",
     "answer_stale_if_error",
@@ -408,6 +436,16 @@ const SHARED: [&str; 17] = [
     "revocation_on_outage",
     "revocation_retention",
     "revocation_max_entries",
+    "resource",
+    "authorization_servers",
+    "scopes_supported",
+    "challenge_scopes",
+    "offline_access",
+    "resource_name",
+    "resource_documentation",
+    "resource_policy_uri",
+    "resource_tos_uri",
+    "scope_implies",
 ];
 
 const DEFAULT_CACHE_BYTES: usize = 16 * 1024 * 1024;
@@ -519,8 +557,13 @@ impl Config {
         let (mut accepted, mut endpoints) = (KindSet::default(), Vec::new());
         let mut userinfo = Vec::new();
         for given in &self.issuers {
-            let config = given.with_preset()?;
+            let mut config = given.with_preset()?;
+            let sessions_have_none = self.audience_is_the_resource(given, &mut config);
             let (mut issuer, source) = config.resolve(leeway)?;
+            if sessions_have_none {
+                let kinds = issuer.without_audience.kinds;
+                issuer.without_audience.kinds = kinds.union(KindSet::SESSION);
+            }
             let accepts = given
                 .accepts
                 .as_ref()
@@ -568,7 +611,9 @@ impl Config {
             allow_pending: self.allow_pending.unwrap_or(false),
             cookies,
             max_token_bytes: self.max_token_bytes.unwrap_or(DEFAULT_MAX_TOKEN_BYTES),
+            scope_implies: self.scope_hierarchy()?,
         };
+        let resource = self.protected_resource(&issuers)?;
         let verifier =
             Verifier::new(issuers, settings).map_err(|why| ConfigError::new("issuer", why))?;
         Ok(Resolved {
@@ -584,6 +629,7 @@ impl Config {
             userinfo,
             userinfo_ttl: seconds("userinfo_ttl", self.userinfo_ttl, 300)?,
             client_address_header: self.client_address_header()?,
+            resource,
         })
     }
 }
@@ -703,6 +749,7 @@ impl IssuerConfig {
             .or(default_leeway);
         let mut issuer = Issuer::new(String::new(), self.audience()?, keys, algorithms);
         issuer.name = name;
+        issuer.without_audience = self.without_audience()?;
         issuer.authorized_parties = self.authorized_parties()?;
         issuer.token_types = kinds("token_types", self.token_types.as_ref(), KindSet::JWT)?;
         issuer.required_claims = self
@@ -843,7 +890,7 @@ impl IssuerConfig {
         let Some(audience) = &self.audience else {
             return Err(ConfigError::new(
                 "audience",
-                "is missing; name this API as the issuer knows it, or waive the check with \"*\"",
+                "is missing; name this API as the issuer knows it, or set `resource`, or waive the check with \"*\"",
             ));
         };
         let items = audience.items();
@@ -863,6 +910,28 @@ impl IssuerConfig {
         Ok(Audience::OneOf(
             items.into_iter().map(str::to_owned).collect(),
         ))
+    }
+
+    fn without_audience(&self) -> Result<WithoutAudience, ConfigError> {
+        let clients = self.clients_without_audience.as_ref();
+        let clients = clients.map(OneOrMany::split);
+        if clients.as_ref().is_some_and(Vec::is_empty) {
+            return Err(ConfigError::new(
+                "clients_without_audience",
+                "names no client; leave it out, and every token needs an audience",
+            ));
+        }
+        let any = self.dangerously_accept_tokens_without_audience == Some(true);
+        if any && clients.is_some() {
+            return Err(ConfigError::new(
+                "clients_without_audience",
+                "is of no use beside `dangerously_accept_tokens_without_audience`, which lets all clients in; keep one of them",
+            ));
+        }
+        Ok(WithoutAudience {
+            clients: clients.unwrap_or_default(),
+            kinds: TokenKind::ALL.into_iter().filter(|_| any).collect(),
+        })
     }
 
     fn keys(

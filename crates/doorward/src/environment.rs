@@ -181,6 +181,47 @@ const VARIABLES: &[(&str, Apply)] = &[
     ("DOORWARD_CLIENT_ADDRESS_HEADER", |to, text| {
         to.config.client_address_header = Some(text)
     }),
+    ("DOORWARD_RESOURCE", |to, text| {
+        to.config.resource = Some(text)
+    }),
+    ("DOORWARD_AUTHORIZATION_SERVERS", |to, text| {
+        to.config.authorization_servers = Some(OneOrMany::list(&text))
+    }),
+    ("DOORWARD_SCOPES_SUPPORTED", |to, text| {
+        to.config.scopes_supported = Some(OneOrMany::One(text))
+    }),
+    ("DOORWARD_CHALLENGE_SCOPES", |to, text| {
+        to.config.challenge_scopes = Some(OneOrMany::One(text))
+    }),
+    ("DOORWARD_OFFLINE_ACCESS", |to, text| {
+        to.parsed(text, |to, value| to.config.offline_access = Some(value))
+    }),
+    ("DOORWARD_RESOURCE_NAME", |to, text| {
+        to.config.resource_name = Some(text)
+    }),
+    ("DOORWARD_RESOURCE_DOCUMENTATION", |to, text| {
+        to.config.resource_documentation = Some(text)
+    }),
+    ("DOORWARD_RESOURCE_POLICY_URI", |to, text| {
+        to.config.resource_policy_uri = Some(text)
+    }),
+    ("DOORWARD_RESOURCE_TOS_URI", |to, text| {
+        to.config.resource_tos_uri = Some(text)
+    }),
+    ("DOORWARD_SCOPE_IMPLIES", |to, text| {
+        to.json(text, |to, value| to.config.scope_implies = Some(value))
+    }),
+    ("DOORWARD_CLIENTS_WITHOUT_AUDIENCE", |to, text| {
+        to.issuer().clients_without_audience = Some(OneOrMany::list(&text))
+    }),
+    (
+        "DOORWARD_DANGEROUSLY_ACCEPT_TOKENS_WITHOUT_AUDIENCE",
+        |to, text| {
+            to.parsed(text, |to, value| {
+                to.issuer().dangerously_accept_tokens_without_audience = Some(value)
+            })
+        },
+    ),
     ("DOORWARD_DISCOVER", |to, text| {
         to.parsed(text, |to, value| to.issuer().discover = Some(value))
     }),
@@ -219,12 +260,14 @@ const VARIABLES: &[(&str, Apply)] = &[
 ];
 
 /// Variables that narrow what is accepted. An empty one is more likely a template gone wrong than a waiver.
-const RESTRICTING: [&str; 9] = [
+const RESTRICTING: [&str; 11] = [
     "CLERK_AUTHORIZED_PARTIES",
     "DOORWARD_TENANTS",
     "DOORWARD_AUDIENCE_CLAIM",
     "DOORWARD_AUTHORIZED_PARTIES",
     "DOORWARD_AUDIENCE",
+    "DOORWARD_CLIENTS_WITHOUT_AUDIENCE",
+    "DOORWARD_RESOURCE",
     "DOORWARD_ALGORITHMS",
     "DOORWARD_TOKEN_TYPES",
     "DOORWARD_REQUIRED_CLAIMS",
@@ -248,6 +291,18 @@ impl Target {
 
     fn parsed<T: std::str::FromStr>(&mut self, text: String, set: impl FnOnce(&mut Self, T)) {
         match text.trim().parse() {
+            Ok(value) => set(self, value),
+            Err(_) => self.wrong = Some(text),
+        }
+    }
+
+    /// A table, as a JSON object.
+    fn json<T: serde::de::DeserializeOwned>(
+        &mut self,
+        text: String,
+        set: impl FnOnce(&mut Self, T),
+    ) {
+        match serde_json::from_str(&text) {
             Ok(value) => set(self, value),
             Err(_) => self.wrong = Some(text),
         }

@@ -28,6 +28,7 @@ mod memory;
 mod observe;
 mod preset;
 mod remote;
+mod resource;
 mod revocation;
 mod signing;
 mod status;
@@ -83,6 +84,7 @@ pub use flight::Ticket;
 pub use freshness::FetchSettings;
 pub use memory::KeyStatus;
 pub use preset::{Alternative, Hole, Preset};
+pub use resource::{ProtectedResource, ResourceReply};
 pub use revocation::{
     DEFAULT_RETENTION, OnOutage, Receipt, RevocationError, RevocationStatus, Revoker, StoreStatus,
 };

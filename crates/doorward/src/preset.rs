@@ -360,12 +360,12 @@ impl IssuerConfig {
         macro_rules! fill {
             ($($field:ident)+) => { $(if self.$field.is_none() { self.$field.clone_from(&other.$field); })+ };
         }
-        fill!(issuer issuer_aliases tenants max_tenants audience keys keys_file jwks_url jwks_bearer jwks_headers);
+        fill!(issuer issuer_aliases tenants max_tenants audience clients_without_audience keys keys_file jwks_url jwks_bearer jwks_headers);
         fill!(discover insecure_plain_http shared_secret issuer_pinned_by_keys algorithms authorized_parties azp);
         fill!(accepts token_types required_claims leeway decoder cookies publishable_key secret_key api_url);
         fill!(user_id_claim roles_claim scopes_claim permissions_claim organization_claim session_claim);
         fill!(client_id_claim audience_claim required_values machine_values machine_without);
-        fill!(machine_secret_key opaque);
+        fill!(machine_secret_key opaque dangerously_accept_tokens_without_audience);
         fill!(introspection_url introspection_client_id introspection_client_secret introspection_auth);
         fill!(introspection_client_key introspection_client_key_file introspection_client_key_id);
         fill!(introspection_client_algorithm introspection_assertion_audience introspection_response userinfo_url);

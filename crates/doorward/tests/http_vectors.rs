@@ -36,6 +36,8 @@ struct Table {
     problem_details: bool,
     #[serde(default)]
     issuer_down: bool,
+    #[serde(default)]
+    resource: serde_json::Map<String, Value>,
     tokens: BTreeMap<String, Value>,
     cases: Vec<Case>,
 }
@@ -112,7 +114,11 @@ fn authenticator(issuer: &DevIssuer, table: &Table) -> Authenticator {
     } else {
         clerk.keys = Some(issuer.jwks().to_string().as_str().into());
     }
-    let mut config = Config::new([clerk]).accepts([TokenKind::Session, TokenKind::Oauth]);
+    let mut settings = table.resource.clone();
+    settings.insert("issuer".to_owned(), json!([]));
+    let mut config = Config::from_json(&Value::Object(settings).to_string()).unwrap();
+    config.issuers = vec![clerk];
+    let mut config = config.accepts([TokenKind::Session, TokenKind::Oauth]);
     config.explain = Some(table.explain);
     config.problem_details = Some(table.problem_details);
     let clock = ManualClock::at(Timestamp::from_secs(NOW));

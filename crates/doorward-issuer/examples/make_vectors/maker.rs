@@ -396,10 +396,17 @@ impl Group {
     }
 
     /// What a policy says to a verified token of the file.
-    pub(crate) fn policy(&mut self, name: &str, token: &str, policy: Value, expect: &str) {
+    pub(crate) fn policy(
+        &mut self,
+        name: &str,
+        token: &str,
+        policy: Value,
+        expect: &str,
+    ) -> &mut Case {
         let case = self.case(name.to_owned(), expect);
         case.token = Some(json!(format!("<{token}>")));
         case.policy = Some(policy);
+        case
     }
 
     fn case(&mut self, name: String, expect: &str) -> &mut Case {

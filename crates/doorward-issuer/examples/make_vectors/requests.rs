@@ -434,6 +434,66 @@ pub(crate) fn policies(maker: &Maker) -> Group {
         ),
     );
 
+    // Scopes that hold others: the token has `posts:read posts:write`.
+    for (what, implies, scope, permitted) in [
+        (
+            "held directly",
+            json!({"posts:write": ["posts:draft"]}),
+            "posts:draft",
+            true,
+        ),
+        (
+            "held by what is held",
+            json!({"posts:write": ["posts:draft"], "posts:draft": ["posts:list"]}),
+            "posts:list",
+            true,
+        ),
+        (
+            "held in a circle",
+            json!({"posts:write": ["a"], "a": ["b"], "b": ["a", "posts:write"]}),
+            "b",
+            true,
+        ),
+        (
+            "held by a scope of itself",
+            json!({"posts:write": ["posts:write", "a"]}),
+            "a",
+            true,
+        ),
+        (
+            "not held upwards",
+            json!({"posts:admin": ["posts:write"]}),
+            "posts:admin",
+            false,
+        ),
+        ("not held by a prefix", json!({"posts": ["a"]}), "a", false),
+        (
+            "not held by other letters",
+            json!({"POSTS:WRITE": ["a"]}),
+            "a",
+            false,
+        ),
+        (
+            "not held by nobody",
+            json!({"a": ["b"], "b": ["a"]}),
+            "a",
+            false,
+        ),
+    ] {
+        let expect = if permitted {
+            "accept"
+        } else {
+            "insufficient_scope"
+        };
+        for demand in [
+            json!({"scopes": ["posts:read", scope]}),
+            json!({"any_scope": ["x", scope]}),
+        ] {
+            let name = format!("{what}: {demand}");
+            let with = json!({"scope_implies": implies});
+            group.policy(&name, "access", demand, expect).with(with);
+        }
+    }
     let mut rows = |reason: &str, rows: &[(&str, Value, bool)]| {
         for (token, policy, permitted) in rows {
             let expect = if *permitted { "accept" } else { reason };

@@ -636,6 +636,94 @@ pub(crate) fn issuer_audience(maker: &Maker) -> Group {
         )
         .with(two());
 
+    // What a token that names no audience is worth.
+    let clients = || json!({"issuer": {"clients_without_audience": ["client_1", "client_2"]}});
+    let unnamed = || claims().without("aud");
+    let stranger = "client_mismatch";
+    for (what, claims, expect) in [
+        (
+            "no aud, a client of ours",
+            unnamed().text("client_id", "client_2"),
+            "accept",
+        ),
+        (
+            "an empty list of aud, a client of ours",
+            claims().set("aud", "[]").text("client_id", "client_1"),
+            "accept",
+        ),
+        (
+            "no aud, another client",
+            unnamed().text("client_id", "client_3"),
+            stranger,
+        ),
+        (
+            "no aud, a prefix of our client",
+            unnamed().text("client_id", "client_"),
+            stranger,
+        ),
+        (
+            "no aud, our client in capitals",
+            unnamed().text("client_id", "CLIENT_1"),
+            stranger,
+        ),
+        (
+            "no aud, two clients in one text",
+            unnamed().text("client_id", "client_1 client_2"),
+            stranger,
+        ),
+        ("no aud, no client", unnamed(), "audience_missing"),
+        (
+            "no aud, a client of ours as azp",
+            unnamed().text("azp", "client_1"),
+            "audience_missing",
+        ),
+        (
+            "no aud, a list of clients",
+            unnamed().set("client_id", r#"["client_1"]"#),
+            "claim_malformed",
+        ),
+        (
+            "another aud, a client of ours",
+            claims()
+                .text("aud", "https://other.example")
+                .text("client_id", "client_1"),
+            mismatch,
+        ),
+        (
+            "an empty aud, a client of ours",
+            claims().text("aud", "").text("client_id", "client_1"),
+            mismatch,
+        ),
+        (
+            "our aud, another client",
+            claims().text("client_id", "client_3"),
+            "accept",
+        ),
+    ] {
+        group
+            .refuse(what, maker.claims(&claims), expect)
+            .with(clients());
+    }
+    group.refuse(
+        "no aud, a client, and no client is allowed",
+        maker.claims(&unnamed().text("client_id", "client_1")),
+        "audience_missing",
+    );
+    let any = || json!({"issuer": {"dangerously_accept_tokens_without_audience": true}});
+    group
+        .accept(
+            "no aud, whoever it was made for",
+            maker.claims(&unnamed().text("client_id", "client_3")),
+        )
+        .with(any());
+    group
+        .refuse(
+            "another aud, whoever it was made for",
+            maker.claims(&claims().text("aud", "https://other.example")),
+            mismatch,
+        )
+        .with(any());
+
     // Two issuers that call their keys by one name.
     let other = "https://other.example";
     let keys = |jwk: Value| json!({"keys": [jwk]});

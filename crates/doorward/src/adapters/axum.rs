@@ -17,7 +17,10 @@
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::Arc;
 
+use ::axum::Router;
+use ::axum::routing::any;
 use axum_core::body::Body;
 use axum_core::extract::{
     FromRef, FromRequest, FromRequestParts, OptionalFromRequestParts, Request,
@@ -25,14 +28,15 @@ use axum_core::extract::{
 use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
 use doorward_core::{Logout, Policy, Reason, Rejection};
-use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use http::request::Parts;
+use http::{Method, StatusCode, Uri};
 use serde::de::DeserializeOwned;
 
 use crate::authenticator::Authenticator;
 pub use crate::axum_webhook::{SignedBody, Webhook, WebhookClock, WebhookRefusal};
 use crate::backchannel::LogoutReply;
+use crate::resource::ResourceReply;
 pub use crate::tower::{Admission, AuthLayer, Head};
 
 /// The verified caller. As `Option<Identity>` it is `None` where nobody presented credentials and the layer allows it.
@@ -186,15 +190,7 @@ impl IntoResponse for BackchannelLogout {
 
 impl IntoResponse for LogoutReply {
     fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        for (name, value) in self.headers {
-            if let Ok(value) = value.try_into() {
-                response.headers_mut().insert(name, value);
-            }
-        }
-        response
+        response(self.status, self.headers, self.body)
     }
 }
 
@@ -234,4 +230,51 @@ fn refused(parts: &Parts, rejection: Rejection) -> Refusal {
         Ok(admission) => admission.auth.refuse(rejection).into(),
         Err(missing) => missing,
     }
+}
+
+/// The resource's metadata as routes (RFC 9728 §3), to be merged with those of the resource; without layers, for strangers
+/// read them. Empty where no `resource` is configured.
+///
+/// ```
+/// # use doorward::Authenticator;
+/// # fn example(auth: Authenticator, api: ::axum::Router) -> ::axum::Router {
+/// use doorward::axum::{AuthLayer, resource_routes};
+///
+/// let metadata = resource_routes(&auth);
+/// api.layer(AuthLayer::required(auth)).merge(metadata)
+/// # }
+/// ```
+pub fn resource_routes<S: Clone + Send + Sync + 'static>(auth: &Authenticator) -> Router<S> {
+    let Some(resource) = auth.resource() else {
+        return Router::new();
+    };
+    let paths = resource.paths();
+    let resource = Arc::new(resource.clone());
+    let handler = any(move |method: Method, uri: Uri| async move {
+        match resource.answer(method.as_str(), uri.path()) {
+            Some(reply) => reply.into_response(),
+            None => StatusCode::NOT_FOUND.into_response(),
+        }
+    });
+    paths.iter().fold(Router::new(), |router, path| {
+        router.route(path, handler.clone())
+    })
+}
+
+impl IntoResponse for ResourceReply {
+    fn into_response(self) -> Response {
+        response(self.status, self.headers, self.body)
+    }
+}
+
+fn response(status: u16, fields: Vec<(&'static str, String)>, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in fields {
+        if let Ok(value) = value.try_into() {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
 }
