@@ -113,8 +113,8 @@ pub use settings::{
 };
 pub use standing::{Standing, UpstreamToken};
 pub use store::{
-    Capacity, Key, Kind, MemoryStore, Operation, Outcome, Put, Redeemed, Redemption, Rotated,
-    Store, StoreError,
+    AnyStore, Capacity, Key, KeyRing, Kind, MemoryStore, Operation, Outcome, Put, Redeemed,
+    Redemption, Rotated, Sealed, Store, StoreError, StoreStatus,
 };
 
 use crate::keys::{SigningAlgorithm, SigningKey};

@@ -1,11 +1,41 @@
 //! What the server remembers: a store with semantics, each operation atomic, everything with an end.
 
+mod any;
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod fork;
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "redis", feature = "sqlite")),
+    allow(dead_code, reason = "memory has no health to watch")
+)]
+mod health;
+#[cfg(feature = "sqlite")]
+mod key_file;
+mod key_ring;
 mod memory;
+#[cfg_attr(
+    not(all(feature = "sqlite", any(feature = "postgres", feature = "redis"))),
+    allow(dead_code, reason = "not everything happens to every store")
+)]
+mod observe;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod room;
+mod sealed;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::fmt;
 use std::future::Future;
 
+pub use any::{AnyStore, StoreStatus};
+pub use key_ring::KeyRing;
 pub use memory::{Capacity, MemoryStore};
+pub use sealed::Sealed;
 
 use super::secrets::Digest;
 
