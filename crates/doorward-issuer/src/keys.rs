@@ -107,6 +107,11 @@ impl SigningKey {
         )
     }
 
+    /// The private half, in PKCS#8.
+    pub(crate) fn private_der(&self) -> &[u8] {
+        &self.private_der
+    }
+
     /// The private key as PKCS#8 PEM.
     pub fn private_pem(&self) -> String {
         pem(PRIVATE_BEGIN, PRIVATE_END, &self.private_der)

@@ -10,7 +10,7 @@ use super::consent::{ConsentPrompt, Cookie};
 use super::respond::{self, Halt};
 use super::store::Kind;
 use super::upstream::Person;
-use super::{Call, Consent, Inner, Reply, pages, redirect};
+use super::{Call, Consent, Inner, Reply, documents, pages, redirect};
 use crate::oauth::Form;
 
 /// A request that was found good: what a client asked for, as it is remembered until a code is redeemed.
@@ -114,9 +114,7 @@ impl Call<'_> {
         {
             return Err(invalid_target());
         }
-        // What the operator grants no longer, no client is limited to either.
-        let mut allowed = server.settings.scopes.clone();
-        allowed.retain(|scope| client.scopes.as_ref().is_none_or(|own| own.contains(scope)));
+        let allowed = server.allowed(client);
         let scopes = match form
             .one("scope")?
             .map(str::trim)
@@ -180,6 +178,7 @@ impl Call<'_> {
         .await?;
         let asked = record.asked;
         let set = cookie.set(&browser, TRANSACTION_LIFETIME);
+        let verified_domain = documents::domain(&asked.client_id);
         Ok(Reply::Consent(Box::new(ConsentPrompt {
             action: self.server.at("/consent"),
             transaction,
@@ -194,7 +193,7 @@ impl Call<'_> {
             upstream_origin: redirect::origin(
                 &self.server.settings.upstream.authorization_endpoint,
             ),
-            verified_domain: None,
+            verified_domain,
             accept_language: pages::accept_language(self.request.headers()),
             set_cookies: cookies
                 .iter()
@@ -249,6 +248,13 @@ impl Inner {
             && url.password().is_none()
             && url.origin() == self.resource.origin()
             && bare(&url) == bare(&self.resource)
+    }
+
+    /// The scopes that a client may have. What the operator grants no longer, no client is limited to either.
+    pub(super) fn allowed(&self, client: &Client) -> Vec<String> {
+        let mut allowed = self.settings.scopes.clone();
+        allowed.retain(|scope| client.scopes.as_ref().is_none_or(|own| own.contains(scope)));
+        allowed
     }
 
     /// The scopes in this text, each once, if all of them are known.

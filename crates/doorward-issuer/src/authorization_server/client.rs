@@ -5,6 +5,8 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use serde::{Deserialize, Serialize};
 
+use super::assertion;
+use super::documents::is_document;
 use super::respond::Halt;
 use super::secrets::same;
 use super::store::Kind;
@@ -22,9 +24,24 @@ pub(super) struct Client {
     pub(super) refreshes: bool,
     /// The scopes it may ask for, if it is limited.
     pub(super) scopes: Option<Vec<String>>,
+    /// The keys it shows who it is with, if it has any.
+    #[serde(skip)]
+    pub(super) keys: Option<Keys>,
+    /// Whether it may act for itself (RFC 6749 §4.4).
+    #[serde(skip)]
+    pub(super) acts_alone: bool,
     /// Whether the operator named it. Nobody else is trusted with a browser before a person was asked.
     #[serde(skip)]
     pub(super) by_operator: bool,
+}
+
+/// A client's public keys.
+#[derive(Clone)]
+pub(super) enum Keys {
+    /// A JWK set.
+    Given(String),
+    /// Where it is.
+    At(String),
 }
 
 impl Call<'_> {
@@ -40,10 +57,15 @@ impl Call<'_> {
                 client_id: known.client_id.clone(),
                 client_name: known.client_name.clone(),
                 redirect_uris: known.redirect_uris.clone(),
-                refreshes: true,
-                scopes: None,
+                refreshes: !known.redirect_uris.is_empty(),
+                scopes: known.scopes.clone(),
+                keys: known.keys.clone().map(Keys::Given),
+                acts_alone: known.client_credentials,
                 by_operator: true,
             }));
+        }
+        if is_document(client_id) {
+            return self.documented(client_id).await;
         }
         // What was registered while registration was open is trusted no longer when it is closed.
         let Registration::Open { lifetime, .. } = settings.registration else {
@@ -56,7 +78,18 @@ impl Call<'_> {
 
     /// The client that asks at `/token` or `/revoke`.
     pub(super) async fn authenticated(&self, form: &Form) -> Result<Client, Halt> {
-        let (client_id, secret) = credentials(self.request.headers(), form)?;
+        let (headers, named) = (self.request.headers(), assertion::claimed(form)?);
+        let (client_id, secret) = match named {
+            None => credentials(headers, form)?,
+            Some(_)
+                if headers.contains_key(AUTHORIZATION) || form.one("client_secret")?.is_some() =>
+            {
+                return Err(Halt::invalid_request(
+                    "the client authenticates in two ways",
+                ));
+            }
+            Some(named) => (named, None),
+        };
         let known = self
             .server
             .settings
@@ -75,7 +108,17 @@ impl Call<'_> {
             ));
         }
         let client = self.client(&client_id, true).await?;
-        client.ok_or_else(|| Halt::invalid_client("there is no such client"))
+        let client = client.ok_or_else(|| Halt::invalid_client("there is no such client"))?;
+        match (&client.keys, form.one("client_assertion")?) {
+            (None, None) => {}
+            (Some(keys), Some(assertion)) => self.asserted(assertion, &client, keys).await?,
+            _ => {
+                return Err(Halt::invalid_client(
+                    "the client's credentials are not its own",
+                ));
+            }
+        }
+        Ok(client)
     }
 }
 

@@ -12,7 +12,7 @@ use super::authorize::{Asked, Transaction};
 use super::respond::Halt;
 use super::secrets::same;
 use super::store::Kind;
-use super::{Call, Consent, Inner, Reply, observe, redirect};
+use super::{Call, Consent, Inner, Reply, documents, observe, redirect};
 use crate::oauth::Form;
 
 /// What somebody has to be told and asked. The page posts a form to [`action`](Self::action) with the fields
@@ -199,7 +199,7 @@ impl Cookie {
         let lasting = server.settings.consent == Consent::Remember
             && asked.redirect_uri.starts_with("https:")
             && !redirect::is_loopback_host(&asked.redirect_uri)
-            && !asked.client_id.contains("://");
+            && !documents::is_document(&asked.client_id);
         lasting.then(|| {
             let whose = format!("{}\0{}", asked.client_id, asked.redirect_uri);
             let value = server.keys.form_token(&whose, &asked.scopes.join(" "));

@@ -285,7 +285,6 @@ impl Desk {
         }
     }
 
-    #[expect(dead_code, reason = "documents come next")]
     pub(super) async fn document(
         &self,
         call: DocumentCall,

@@ -62,11 +62,13 @@ pub mod axum;
 pub mod transport;
 
 mod approvals;
+mod assertion;
 mod authorize;
 mod callback;
 mod client;
 mod consent;
 mod discovery;
+mod documents;
 mod exchange;
 mod metadata;
 mod observe;
@@ -77,6 +79,7 @@ mod respond;
 mod secrets;
 mod sessions;
 mod settings;
+mod signing;
 mod standing;
 mod store;
 mod token;
@@ -108,8 +111,8 @@ pub use pages::{PageSettings, Pages};
 pub use secrets::{Digest, Moment};
 pub use sessions::Sessions;
 pub use settings::{
-    ConfigError, Consent, Registration, Settings, StaticClient, Upstream, UpstreamAuthentication,
-    UpstreamCheck,
+    ClientDocuments, ConfigError, Consent, Registration, Settings, StaticClient, Upstream,
+    UpstreamAuthentication, UpstreamCheck,
 };
 pub use standing::{Standing, UpstreamToken};
 pub use store::{
@@ -121,6 +124,7 @@ use crate::keys::{SigningAlgorithm, SigningKey};
 use exchange::Desk;
 use respond::Halt;
 use secrets::Keys;
+use signing::{Rotation, Signing};
 
 /// The server. Cheap to clone; it changes never.
 #[derive(Clone)]
@@ -129,7 +133,7 @@ pub struct AuthorizationServer(Arc<Inner>);
 struct Inner {
     settings: Settings,
     keys: Keys,
-    signing: Vec<SigningKey>,
+    signing: Signing,
     /// The issuer's path, without a slash at its end.
     base_path: String,
     resource: Url,
@@ -161,6 +165,28 @@ impl AuthorizationServer {
                 return Err(ConfigError::new("two signing keys have one `kid`"));
             }
         }
+        let signing = Signing::Fixed(signing.into_iter().map(Arc::new).collect());
+        Self::build(settings, signing)
+    }
+
+    /// A server whose nodes make their own signing keys, a new one for each
+    /// [period](Settings::signing_key_period), and share them by the store.
+    ///
+    /// # Errors
+    /// The setting that is unsafe or useless.
+    pub fn with_rotating_keys(settings: Settings) -> Result<Self, ConfigError> {
+        settings.check()?;
+        let period = settings.signing_key_period;
+        if !(settings.access_token_lifetime.max(MIN_PERIOD)..=MAX_PERIOD).contains(&period) {
+            return Err(ConfigError::new(format!(
+                "`signing_key_period` is {period} s; expected {MIN_PERIOD} to {MAX_PERIOD}, and no less than \
+                 `access_token_lifetime`"
+            )));
+        }
+        Self::build(settings, Signing::Rotating(Rotation::new(period)))
+    }
+
+    fn build(settings: Settings, signing: Signing) -> Result<Self, ConfigError> {
         let url = |text: &str| Url::parse(text).map_err(|_| ConfigError::new("not a URL"));
         let issuer = url(&settings.issuer)?;
         Ok(Self(Arc::new(Inner {
@@ -216,11 +242,6 @@ impl AuthorizationServer {
         })
     }
 
-    /// The public keys.
-    pub fn jwks(&self) -> serde_json::Value {
-        self.0.jwks()
-    }
-
     /// The paths that this server answers at.
     pub fn paths(&self) -> BTreeSet<String> {
         let inner = &*self.0;
@@ -272,7 +293,7 @@ impl Call<'_> {
             return Ok(Reply::Response(respond::preflight()));
         }
         let reply = match (endpoint, method.as_str()) {
-            ("/jwks", "GET" | "HEAD") => return self.document(&self.server.jwks()),
+            ("/jwks", "GET" | "HEAD") => return self.document(&self.document_of_keys().await?),
             ("/register", "POST") => self.register().await?,
             ("/authorize", "GET" | "POST") => self.authorize().await?,
             ("/consent", "POST") => self.consent().await?,
@@ -383,11 +404,6 @@ impl Inner {
     fn is_https(&self) -> bool {
         self.settings.issuer.starts_with("https:")
     }
-
-    fn jwks(&self) -> serde_json::Value {
-        let keys: Vec<_> = self.signing.iter().map(SigningKey::jwk).collect();
-        serde_json::json!({ "keys": keys })
-    }
 }
 
 /// OpenID Connect Core §3.1.3.7: an ID token is the upstream's, for us, and no other kind of token.
@@ -417,6 +433,9 @@ const ENDPOINTS: [&str; 7] = [
 ];
 /// Endpoints that a web page may call; none of them looks at a cookie.
 const OPEN_TO_ORIGINS: [&str; 4] = ["/jwks", "/register", "/revoke", "/token"];
+/// Seconds that a signing key signs: an hour to a year.
+const MIN_PERIOD: i64 = 3600;
+const MAX_PERIOD: i64 = 366 * 86_400;
 const MAX_BODY: usize = 64 * 1024;
 const MAX_QUERY: usize = 16 * 1024;
 /// Seconds in which requests are counted.

@@ -32,6 +32,36 @@ pub(super) fn upstream_not_revoked(url: &str) {
     metrics::counter!("doorward_oauth_upstream_failures_total").increment(1);
 }
 
+/// A client was registered by nobody knows whom.
+pub(super) fn registered(client_id: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "doorward", event = "registered", client_id);
+    #[cfg(feature = "metrics")]
+    metrics::counter!("doorward_oauth_registrations_total").increment(1);
+}
+
+/// A client's document, or its keys, cannot be used.
+pub(super) fn document_refused(url: &str, why: &'static str) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "doorward", event = "document_refused", url, why);
+    #[cfg(feature = "metrics")]
+    metrics::counter!("doorward_oauth_documents_refused_total").increment(1);
+}
+
+/// A client got a token for itself.
+pub(super) fn acts_alone(client_id: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "doorward", event = "client_credentials", client_id);
+    #[cfg(feature = "metrics")]
+    metrics::counter!("doorward_oauth_client_credentials_total").increment(1);
+}
+
+/// This node made the signing key of a period.
+pub(super) fn key_made(kid: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(target: "doorward", event = "signing_key_made", kid);
+}
+
 /// Somebody decided about a client.
 pub(super) fn decided(allowed: bool, client_id: &str) {
     #[cfg(feature = "tracing")]

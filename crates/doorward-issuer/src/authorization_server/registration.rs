@@ -10,13 +10,14 @@ use super::client::Client;
 use super::pages::{self, MAX_NAME};
 use super::respond::{Halt, private};
 use super::store::{Kind, Operation, Outcome, Put};
-use super::{Call, Registration, Reply, redirect};
+use super::{Call, Registration, Reply, observe, redirect};
 
 /// What a client says of itself, as far as anybody looks (RFC 7591 §2). The rest is not kept.
 #[derive(Deserialize)]
 struct Said {
     redirect_uris: Option<Vec<String>>,
     client_name: Option<String>,
+    application_type: Option<String>,
     grant_types: Option<Vec<String>>,
     response_types: Option<Vec<String>>,
     scope: Option<String>,
@@ -34,7 +35,7 @@ impl Call<'_> {
         };
         self.within("register", each_minute, all_each_minute)
             .await?;
-        let client = self.said()?;
+        let (client, application_type) = self.said()?;
         let key = self.server.keys.key(Kind::Client, &client.client_id);
         let operation = Operation::PutIfAbsent {
             key,
@@ -58,12 +59,16 @@ impl Call<'_> {
         if let Some(scopes) = &client.scopes {
             body["scope"] = json!(scopes.join(" "));
         }
+        if let Some(application_type) = application_type {
+            body["application_type"] = json!(application_type);
+        }
+        observe::registered(&client.client_id);
         let mut response = private(&body);
         *response.status_mut() = StatusCode::CREATED;
         Ok(Reply::Response(response))
     }
 
-    fn said(&self) -> Result<Client, Halt> {
+    fn said(&self) -> Result<(Client, Option<String>), Halt> {
         let wrong = |why| Halt::new("invalid_client_metadata", why);
         let content_type = self.request.headers().get(CONTENT_TYPE);
         let content_type = content_type
@@ -88,6 +93,7 @@ impl Call<'_> {
                 "the redirect_uris are too long together",
             ));
         }
+        fits_type(said.application_type.as_deref(), &redirect_uris)?;
         for uri in &redirect_uris {
             redirect::check(uri, &self.server.settings.custom_schemes)
                 .map_err(|why| Halt::new("invalid_redirect_uri", why))?;
@@ -117,24 +123,54 @@ impl Call<'_> {
                     wrong("scope names something that is not in scopes_supported")
                 })?),
             };
-        Ok(Client {
+        let client = Client {
             client_id: self.moment.random_text("client id"),
             client_name: name(said.client_name.as_deref().unwrap_or_default()),
             redirect_uris,
             refreshes: grants.iter().any(|grant| grant == "refresh_token"),
             scopes,
+            keys: None,
+            acts_alone: false,
             by_operator: false,
-        })
+        };
+        Ok((client, said.application_type))
     }
 }
 
-fn name(said: &str) -> String {
+/// OpenID Connect Registration §2, MCP SEP-837: a web application is somewhere else than on the person's machine. Who says
+/// nothing is held to nothing, since clients of today say nothing.
+fn fits_type(application_type: Option<&str>, redirect_uris: &[String]) -> Result<(), Halt> {
+    let elsewhere = |uri: &String| uri.starts_with("https:") && !redirect::is_loopback_host(uri);
+    match application_type {
+        None | Some("native") => Ok(()),
+        Some("web") if redirect_uris.iter().all(elsewhere) => Ok(()),
+        Some("web") => Err(Halt::new(
+            "invalid_redirect_uri",
+            "a web application is sent back to https, and not to a loopback host",
+        )),
+        Some(_) => Err(Halt::new(
+            "invalid_client_metadata",
+            "application_type is neither web nor native",
+        )),
+    }
+}
+
+/// What a client is called.
+pub(super) fn name(said: &str) -> String {
     let name = pages::plain(said, MAX_NAME);
     if name.is_empty() {
         UNNAMED.to_owned()
     } else {
         name
     }
+}
+
+/// Those of the scopes in this text that are among `known`.
+pub(super) fn known_part(known: &[String], text: &str) -> Vec<String> {
+    let named: Vec<_> = text.split(' ').collect();
+    let mut part = known.to_vec();
+    part.retain(|scope| named.contains(&scope.as_str()));
+    part
 }
 
 const UNNAMED: &str = "An application without a name";

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use doorward_core::Secret;
+use doorward_core::{AlgorithmSet, JwkSet, Secret};
 use url::{Host, Url};
 
 use crate::keys::SigningKey;
@@ -35,6 +35,9 @@ pub struct Settings {
     pub consent: Consent,
     /// Clients that are known from the start.
     pub clients: Vec<StaticClient>,
+    /// Clients whose `client_id` is the URL of a document about them. Let in by default, since a client that anybody may
+    /// write is trusted no more than one that anybody may register; `None` keeps them out.
+    pub client_documents: Option<ClientDocuments>,
     /// Who may register a client (RFC 7591).
     pub registration: Registration,
     /// Redirect URI schemes of native applications besides `http` on loopback and `https`, such as `cursor`
@@ -42,6 +45,9 @@ pub struct Settings {
     pub custom_schemes: Vec<String>,
     /// Seconds until an access token expires. 3600 by default.
     pub access_token_lifetime: i64,
+    /// Seconds that a signing key signs, with [rotating keys](super::AuthorizationServer::with_rotating_keys): an hour at
+    /// least, and as long as an access token lives. 30 days by default.
+    pub signing_key_period: i64,
     /// Seconds that a family of refresh tokens outlives its last use. 30 days by default.
     pub refresh_lifetime: i64,
     /// Answers `invalid_grant` with 401, as some clients were built to expect, instead of RFC 6749 §5.2's 400.
@@ -125,15 +131,40 @@ pub enum Consent {
 
 /// A client that the operator knows.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StaticClient {
     /// Its name.
     pub client_id: String,
-    /// Its secret, if it is confidential.
-    pub client_secret: Option<Secret>,
     /// What the consent page calls it.
     pub client_name: String,
-    /// Where it may be sent back to.
+    /// Where it may be sent back to. One that only acts for itself needs nothing here.
     pub redirect_uris: Vec<String>,
+    /// Its secret, if it shows who it is by that.
+    pub client_secret: Option<Secret>,
+    /// Its public keys, a JWK set, if it shows who it is by those (`private_key_jwt`).
+    pub keys: Option<String>,
+    /// The scopes it may have, if it is limited.
+    pub scopes: Option<Vec<String>>,
+    /// Whether it may have tokens for itself, without a person (RFC 6749 §4.4). It has a secret or keys then.
+    pub client_credentials: bool,
+}
+
+/// Which clients are let in by a document about them (OAuth Client ID Metadata Document).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientDocuments {
+    /// The only domains that clients may be of: `example.com` is that name, `*.example.com` every name below it. All by
+    /// default.
+    pub allowed_domains: Option<Vec<String>>,
+    /// Domains that no client may be of.
+    pub denied_domains: Vec<String>,
+    /// How many documents are fetched in a minute for one source. 10 by default.
+    pub each_minute: u32,
+    /// How many are fetched in a minute for all sources together. 60 by default.
+    pub all_each_minute: u32,
+    /// For tests only: lets in documents on a loopback host, by `http` too. Whoever can write a file on this machine, or
+    /// has a server on it answer, is a client then.
+    pub dangerously_allow_loopback_for_tests: bool,
 }
 
 /// Who may register a client.
@@ -175,9 +206,11 @@ impl Settings {
             claims: Vec::new(),
             consent: Consent::default(),
             clients: Vec::new(),
+            client_documents: Some(ClientDocuments::default()),
             registration: Registration::default(),
             custom_schemes: Vec::new(),
             access_token_lifetime: 3600,
+            signing_key_period: 30 * 86_400,
             refresh_lifetime: 30 * 86_400,
             invalid_grant_is_unauthorized: false,
         }
@@ -278,11 +311,9 @@ impl Settings {
             }
         }
         for client in &self.clients {
-            if client.client_id.is_empty() || client.redirect_uris.is_empty() {
-                return Err(ConfigError(
-                    "a client in `clients` has no `client_id` or no `redirect_uris`".to_owned(),
-                ));
-            }
+            client
+                .check(&self.scopes)
+                .map_err(|why| ConfigError(format!("`clients`: {:?}: {why}", client.client_id)))?;
             for uri in &client.redirect_uris {
                 super::redirect::check(uri, &self.custom_schemes).map_err(|why| {
                     ConfigError(format!("`redirect_uris` of {:?}: {why}", client.client_id))
@@ -363,6 +394,73 @@ impl UpstreamAuthentication {
             Self::Basic(_) => "client_secret_basic",
             Self::Post(_) => "client_secret_post",
             Self::PrivateKeyJwt(_) => "private_key_jwt",
+        }
+    }
+}
+
+impl StaticClient {
+    /// A public client: what shows who it is, and what else there is to say, can be set on what is returned.
+    pub fn new(
+        client_id: impl Into<String>,
+        client_name: impl Into<String>,
+        redirect_uris: Vec<String>,
+    ) -> Self {
+        Self {
+            client_id: client_id.into(),
+            client_name: client_name.into(),
+            redirect_uris,
+            client_secret: None,
+            keys: None,
+            scopes: None,
+            client_credentials: false,
+        }
+    }
+
+    fn check(&self, scopes: &[String]) -> Result<(), String> {
+        if self.client_id.is_empty() || super::documents::is_document(&self.client_id) {
+            return Err("its `client_id` is empty, or a URL".to_owned());
+        }
+        if self.redirect_uris.is_empty() && !self.client_credentials {
+            return Err("it has no `redirect_uris`".to_owned());
+        }
+        if self.client_secret.is_some() && self.keys.is_some() {
+            return Err("it has a `client_secret` and `keys`; one shows who it is".to_owned());
+        }
+        if self.client_credentials && self.client_secret.is_none() && self.keys.is_none() {
+            return Err(
+                "`client_credentials` needs a `client_secret` or `keys`, or anybody could ask"
+                    .to_owned(),
+            );
+        }
+        if let Some(keys) = &self.keys {
+            let read = JwkSet::parse(keys, AlgorithmSet::ASYMMETRIC);
+            let read = read.map_err(|error| format!("its `keys`: {error}"))?;
+            if read.keys().is_empty() {
+                return Err("its `keys` has no usable key".to_owned());
+            }
+        }
+        let unknown = self
+            .scopes
+            .iter()
+            .flatten()
+            .find(|scope| !scopes.contains(scope));
+        match unknown {
+            Some(scope) => Err(format!(
+                "its `scopes` has {scope:?}, which is not granted here"
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Default for ClientDocuments {
+    fn default() -> Self {
+        Self {
+            allowed_domains: None,
+            denied_domains: Vec::new(),
+            each_minute: 10,
+            all_each_minute: 60,
+            dangerously_allow_loopback_for_tests: false,
         }
     }
 }
@@ -497,7 +595,25 @@ mod tests {
     fn what_is_unsafe_stops_the_start() {
         assert_eq!(settings().check(), Ok(()));
         type Spoil = fn(&mut Settings);
-        let wrong: [(&str, Spoil); 20] = [
+        let wrong: [(&str, Spoil); 26] = [
+            ("redirect_uris", |s| {
+                s.clients = vec![StaticClient::new("a", "A", Vec::new())]
+            }),
+            ("client_id", |s| {
+                s.clients[0].client_id = "https://a.example/c".into()
+            }),
+            ("client_credentials", |s| {
+                s.clients[0].client_secret = None;
+                s.clients[0].client_credentials = true;
+            }),
+            ("keys", |s| s.clients[0].keys = Some("{}".into())),
+            ("keys", |s| {
+                s.clients[0].client_secret = None;
+                s.clients[0].keys = Some(r#"{"keys":[]}"#.into());
+            }),
+            ("not granted here", |s| {
+                s.clients[0].scopes = Some(vec!["admin".into()])
+            }),
             ("upstream_check", |s| {
                 s.upstream_check = UpstreamCheck::Every(0)
             }),
@@ -532,12 +648,11 @@ mod tests {
             }),
             ("access_token_lifetime", |s| s.access_token_lifetime = 0),
             ("redirect_uris", |s| {
-                s.clients = vec![StaticClient {
-                    client_id: "a".into(),
-                    client_secret: None,
-                    client_name: "A".into(),
-                    redirect_uris: vec!["https://a.example/#x".into()],
-                }];
+                s.clients = vec![StaticClient::new(
+                    "a",
+                    "A",
+                    vec!["https://a.example/#x".into()],
+                )];
             }),
         ];
         for (named, spoil) in wrong {

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Barrier, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -15,7 +16,9 @@ use super::*;
 use crate::encoding::{base64, base64url_decode};
 use crate::{DevIssuer, Kind as TokenShape, Mint};
 
+mod clients;
 mod sessions;
+mod signing;
 
 const NOW: i64 = 1_800_000_000;
 const UPSTREAM: &str = "https://accounts.example.com";
@@ -36,12 +39,10 @@ pub(super) fn settings() -> Settings {
     let secret = Secret::from("0123456789abcdef0123456789abcdef");
     let mut settings = Settings::new(ISSUER, RESOURCE, secret, upstream);
     settings.scopes = ["notes:read", "notes:write"].map(str::to_owned).to_vec();
-    settings.clients = vec![StaticClient {
-        client_id: "desk".into(),
-        client_secret: Some(Secret::from("desk&secret")),
-        client_name: "Desk".into(),
-        redirect_uris: vec!["https://desk.example.com/cb".into()],
-    }];
+    let redirect_uris = vec!["https://desk.example.com/cb".into()];
+    let mut desk = StaticClient::new("desk", "Desk", redirect_uris);
+    desk.client_secret = Some(Secret::from("desk&secret"));
+    settings.clients = vec![desk];
     settings
 }
 
@@ -67,6 +68,9 @@ struct Upstreams {
     /// What the token endpoint gives besides the ID token, if anything.
     gives: fn() -> Value,
     books: Mutex<Books>,
+    /// What strangers publish, and how often it was asked for.
+    documents: Mutex<BTreeMap<String, Result<DocumentAnswer, DocumentError>>>,
+    fetched: Mutex<Vec<DocumentCall>>,
 }
 
 /// What an upstream knows of the tokens it gave.
@@ -163,6 +167,13 @@ impl Transport for Upstreams {
         body["id_token"] = json!(self.issuer.mint(&(self.spoil)(mint)).unwrap());
         answer(200, body)
     }
+
+    async fn document(&self, call: DocumentCall) -> Result<DocumentAnswer, DocumentError> {
+        let documents = self.documents.lock().unwrap();
+        let found = documents.get(&call.url).cloned();
+        self.fetched.lock().unwrap().push(call);
+        found.unwrap_or(Err(DocumentError::Refused("it is not there")))
+    }
 }
 
 /// Nothing in these tests ever waits.
@@ -197,6 +208,8 @@ fn with(settings: Settings) -> World {
             calls: Mutex::default(),
             gives: || json!({ "access_token": "x", "token_type": "Bearer" }),
             books: Mutex::default(),
+            documents: Mutex::default(),
+            fetched: Mutex::default(),
         },
         now: NOW,
         seeds: 0,
@@ -554,6 +567,8 @@ fn documents_stand_where_clients_look_and_name_what_is_there() {
             "/.well-known/oauth-authorization-server/auth",
             "/.well-known/oauth-protected-resource",
             "/.well-known/oauth-protected-resource/mcp",
+            "/.well-known/openid-configuration/auth",
+            "/auth/.well-known/openid-configuration",
             "/auth/authorize",
             "/auth/callback",
             "/auth/consent",

@@ -1,7 +1,7 @@
 //! Tokens: given, renewed, taken back (RFC 6749 §5 and §6, RFC 7009, RFC 9068, RFC 9700 §4.14).
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::authorize::invalid_target;
 use super::callback::Grant;
@@ -11,7 +11,7 @@ use super::secrets::{Digest, FamilyId, REFRESH_PREFIX, s256, same};
 use super::standing::digest;
 use super::store::{Kind, Operation, Outcome, Redeemed, Redemption, Rotated};
 use super::upstream::Person;
-use super::{Call, Inner, Reply, Standing, observe};
+use super::{Call, Reply, Standing, observe};
 use crate::encoding::base64url;
 use crate::jws::{self, Compact};
 use crate::oauth::Form;
@@ -36,6 +36,11 @@ impl Call<'_> {
             return Err(invalid_target());
         }
         match form.required("grant_type")? {
+            "client_credentials" if client.acts_alone => self.alone(&form, &client).await,
+            "client_credentials" => Err(Halt::new(
+                "unauthorized_client",
+                "the client may not act for itself",
+            )),
             "authorization_code" => self.redeem(&form, &client).await,
             "refresh_token" if client.refreshes => self.refresh(&form, &client).await,
             "refresh_token" => Err(Halt::new(
@@ -44,7 +49,7 @@ impl Call<'_> {
             )),
             _ => Err(Halt::new(
                 "unsupported_grant_type",
-                "expected authorization_code or refresh_token",
+                "expected authorization_code, refresh_token or client_credentials",
             )),
         }
     }
@@ -88,7 +93,7 @@ impl Call<'_> {
         let digest = redemption.family;
         match self.desk.store(Operation::Redeem(redemption)).await? {
             Outcome::Redeemed(Redeemed::First) => {
-                self.given(&family, &family.scopes, client, (&id, 1))
+                self.given(&family, &family.scopes, client, (&id, 1)).await
             }
             // RFC 6749 §4.1.2: somebody else has this code as well.
             Outcome::Redeemed(Redeemed::Again) => {
@@ -141,7 +146,7 @@ impl Call<'_> {
         };
         match self.desk.store(operation).await? {
             Outcome::Rotated(Rotated::Next(next) | Rotated::Again(next)) => {
-                self.given(&family, &scopes, client, (&id, next))
+                self.given(&family, &scopes, client, (&id, next)).await
             }
             Outcome::Rotated(Rotated::Reused) => {
                 observe::replayed("refresh_token", &family.client_id);
@@ -152,6 +157,24 @@ impl Call<'_> {
             Outcome::Rotated(Rotated::Absent) => Err(refused()),
             _ => Err(Halt::unavailable()),
         }
+    }
+
+    /// RFC 6749 §4.4: a client acts for itself. There is no person, so there is no family: the token is good until it
+    /// expires, and nothing renews it but the client's credentials.
+    async fn alone(&self, form: &Form, client: &Client) -> Result<Reply, Halt> {
+        let allowed = self.server.allowed(client);
+        let scopes = match form.one("scope")? {
+            None => allowed,
+            Some(scope) => self
+                .server
+                .known_scopes(scope)
+                .filter(|scopes| scopes.iter().all(|scope| allowed.contains(scope)))
+                .ok_or_else(|| Halt::new("invalid_scope", "a scope is not granted here"))?,
+        };
+        observe::acts_alone(&client.client_id);
+        let claims = self.claims(&client.client_id, &client.client_id, &scopes.join(" "));
+        let body = self.signed(&claims).await?;
+        Ok(Reply::Response(private(&body)))
     }
 
     /// RFC 7009 §2: who asks learns nothing but that it is done.
@@ -165,7 +188,7 @@ impl Call<'_> {
             keys.read_refresh_token(token)
                 .map(|(id, _)| keys.family_key(&id))
         } else {
-            self.server.family_of_access_token(token)
+            self.family_of_access_token(token).await?
         };
         if let Some(digest) = digest {
             let family = self.family(digest).await?.map(|found| found.family);
@@ -189,7 +212,7 @@ impl Call<'_> {
     }
 
     /// RFC 6749 §5.1, with a refresh token of this family and generation for who may refresh.
-    fn given(
+    async fn given(
         &self,
         family: &Family,
         scopes: &[String],
@@ -197,58 +220,68 @@ impl Call<'_> {
         (id, generation): (&FamilyId, u32),
     ) -> Result<Reply, Halt> {
         let (settings, keys) = (&self.server.settings, &self.server.keys);
-        let scope = scopes.join(" ");
-        let now = self.moment.now;
-        let mut claims = json!({
-            "iss": settings.issuer,
-            "aud": settings.resource,
-            "sub": family.person.sub,
-            "client_id": family.client_id,
-            "scope": scope,
-            "sid": base64url(keys.family_key(id)),
-            "jti": self.moment.random_text("jti"),
-            "iat": now,
-            "exp": now.saturating_add(settings.access_token_lifetime),
-        });
+        let mut claims = self.claims(&family.person.sub, &family.client_id, &scopes.join(" "));
+        claims["sid"] = json!(base64url(keys.family_key(id)));
         for name in &settings.claims {
             if let Some(value) = family.person.claims.get(name) {
                 claims[name] = value.clone();
             }
         }
-        let key = self.server.signing.first().ok_or_else(Halt::unavailable)?;
-        let access_token = jws::sign(TYPE, &claims, key).map_err(|_| Halt::unavailable())?;
-        let mut body = json!({
-            "access_token": access_token,
-            "token_type": "Bearer",
-            "expires_in": settings.access_token_lifetime,
-            "scope": scope,
-        });
+        let mut body = self.signed(&claims).await?;
         if client.refreshes {
             body["refresh_token"] = json!(keys.refresh_token(id, generation).expose());
         }
         Ok(Reply::Response(private(&body)))
     }
 
+    /// RFC 9068 §2.2.
+    fn claims(&self, sub: &str, client_id: &str, scope: &str) -> Value {
+        let (settings, now) = (&self.server.settings, self.moment.now);
+        json!({
+            "iss": settings.issuer,
+            "aud": settings.resource,
+            "sub": sub,
+            "client_id": client_id,
+            "scope": scope,
+            "jti": self.moment.random_text("jti"),
+            "iat": now,
+            "exp": now.saturating_add(settings.access_token_lifetime),
+        })
+    }
+
+    /// RFC 6749 §5.1.
+    async fn signed(&self, claims: &Value) -> Result<Value, Halt> {
+        let key = self.signing_key().await?;
+        let access_token = jws::sign(TYPE, claims, &key).map_err(|_| Halt::unavailable())?;
+        Ok(json!({
+            "access_token": access_token,
+            "token_type": "Bearer",
+            "expires_in": self.server.settings.access_token_lifetime,
+            "scope": claims["scope"],
+        }))
+    }
+
+    /// The family of an access token that was signed here. It may have expired.
+    async fn family_of_access_token(&self, token: &str) -> Result<Option<Digest>, Halt> {
+        let keys = self.published_keys().await?;
+        let family = || {
+            let read = Compact::read(token)?;
+            let (algorithm, kid) = (read.algorithm()?, read.text("kid")?);
+            let key = keys
+                .iter()
+                .find(|key| key.kid() == kid && key.algorithm() == algorithm)?;
+            let ours = read.text("typ") == Some(TYPE)
+                && key.verifies(read.signed.as_bytes(), &read.signature)
+                && read.claims.get("iss")?.as_str() == Some(&self.server.settings.issuer);
+            digest(read.claims.get("sid").filter(|_| ours)?.as_str()?)
+        };
+        Ok(family())
+    }
+
     fn refreshable_until(&self) -> i64 {
         self.moment
             .now
             .saturating_add(self.server.settings.refresh_lifetime)
-    }
-}
-
-impl Inner {
-    /// The family of an access token that was signed here. It may have expired.
-    fn family_of_access_token(&self, token: &str) -> Option<Digest> {
-        let read = Compact::read(token)?;
-        let (algorithm, kid) = (read.algorithm()?, read.text("kid")?);
-        let key = self
-            .signing
-            .iter()
-            .find(|key| key.kid() == kid && key.algorithm() == algorithm)?;
-        let ours = read.text("typ") == Some(TYPE)
-            && key.verifies(read.signed.as_bytes(), &read.signature)
-            && read.claims.get("iss")?.as_str() == Some(&self.settings.issuer);
-        digest(read.claims.get("sid").filter(|_| ours)?.as_str()?)
     }
 }
 
