@@ -12,9 +12,49 @@
 //! # Ok::<(), doorward_core::WebhookRejection>(())
 //! ```
 
+mod call;
 pub mod event;
 mod revocation;
 pub mod table;
 
+#[cfg(feature = "client")]
+mod clerk;
+#[cfg(feature = "client")]
+mod error;
+#[cfg(feature = "client")]
+mod list;
+#[cfg(feature = "client")]
+pub mod models;
+#[cfg(feature = "client")]
+mod observe;
+#[cfg(feature = "client")]
+mod pace;
+#[cfg(feature = "client")]
+mod pages;
+#[cfg(feature = "client")]
+pub mod resources;
+#[cfg(feature = "client")]
+mod response;
+#[cfg(feature = "client")]
+mod retry;
+
+pub use call::{ArgumentError, Arguments, Request, Upload, closest, encoded};
 pub use event::{ClerkEvent, ClerkEventType};
 pub use table::{Operation, Parameter, Table};
+
+#[cfg(feature = "client")]
+pub use clerk::{CallOptions, Clerk, ClerkConfig, ClerkConfigError, Started};
+#[cfg(feature = "client")]
+pub use error::{ApiError, ErrorDetail, ErrorKind};
+#[cfg(feature = "client")]
+pub use list::List;
+#[cfg(feature = "client")]
+pub use models::Model;
+#[cfg(feature = "client")]
+pub use pages::{Pages, Step, Walk};
+#[cfg(feature = "client")]
+pub use resources::Field;
+#[cfg(feature = "client")]
+pub use response::Response;
+#[cfg(feature = "client")]
+pub use retry::RetryPolicy;

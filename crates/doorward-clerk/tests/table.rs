@@ -1,4 +1,5 @@
 //! The table of operations: complete, fresh and fit to route by.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 #[path = "../examples/generate/code.rs"]
 mod code;

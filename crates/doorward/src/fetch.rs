@@ -8,7 +8,7 @@ use std::time::Duration;
 use doorward_core::{AlgorithmSet, JwkSet, Secret, TENANT, Timestamp};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, DATE, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, StatusCode, Url};
 use serde::Deserialize;
 
 use crate::freshness::FetchSettings;
@@ -137,7 +137,10 @@ pub(crate) fn fetch(
 }
 
 /// Whether a URL may be fetched: `https`, or `http` on the loopback interface.
-pub(crate) fn trusted_url(text: &str, plain_http: bool) -> Result<Url, String> {
+///
+/// # Errors
+/// Why not.
+pub fn trusted_url(text: &str, plain_http: bool) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("{text:?} is not a URL: {error}"))?;
     if !url.username().is_empty() || url.password().is_some() {
         // Not quoted: it would be in a log for ever.
@@ -351,11 +354,16 @@ impl Session<'_> {
 }
 
 pub(crate) fn client(settings: &FetchSettings) -> Result<Client, reqwest::Error> {
-    Client::builder()
-        .user_agent(concat!("doorward/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(settings.connect_timeout)
+    client_builder(settings.connect_timeout)
         .redirect(Policy::custom(same_origin))
         .build()
+}
+
+/// What all our HTTP clients have in common. Proxies and further certificate authorities come from the environment.
+pub fn client_builder(connect_timeout: Duration) -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("doorward/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(connect_timeout)
 }
 
 /// Follows at most three redirects, and only within the origin that the operator named.
@@ -395,7 +403,7 @@ fn max_age(cache_control: &str) -> Option<Duration> {
 }
 
 /// The innermost cause, which is the one that helps: "connection refused" rather than "error sending request".
-pub(crate) fn reason(error: &reqwest::Error) -> String {
+pub fn reason(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;
@@ -404,7 +412,7 @@ pub(crate) fn reason(error: &reqwest::Error) -> String {
 }
 
 /// A number from 0 to 1 that differs between processes and calls.
-pub(crate) fn jitter() -> f64 {
+pub fn jitter() -> f64 {
     (RandomState::new().hash_one(0) >> 11) as f64 / (1u64 << 53) as f64
 }
 

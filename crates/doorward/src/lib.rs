@@ -66,6 +66,13 @@ struct WebhookGuide;
 #[doc = include_str!("../../../docs/guides/revocation.md")]
 struct RevocationGuide;
 
+/// What `doorward-clerk` shares with this crate's own fetching. It is no part of the API and may change at any time.
+#[doc(hidden)]
+pub mod http {
+    pub use crate::fetch::{client_builder, jitter, reason, trusted_url};
+    pub use crate::remote::background;
+}
+
 pub use authenticator::{Attempt, Authenticator};
 pub use backchannel::{LogoutReply, MAX_LOGOUT_BYTES};
 pub use clock::{Clock, ManualClock, SystemClock};

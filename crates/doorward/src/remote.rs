@@ -59,6 +59,14 @@ pub(crate) fn run(job: Job, settings: &FetchSettings) -> Result<(), String> {
     Ok(())
 }
 
+/// Runs something of a neighbour's on the thread.
+///
+/// # Errors
+/// No thread can be started: the reason, for the log.
+pub fn background(job: impl Future<Output = ()> + Send + 'static) -> Result<(), String> {
+    run(Box::new(|_| Box::pin(job)), &FetchSettings::default())
+}
+
 async fn work(mut inbox: UnboundedReceiver<Job>, client: Client) {
     let mut running = tokio::task::JoinSet::new();
     loop {

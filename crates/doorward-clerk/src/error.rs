@@ -1,0 +1,235 @@
+//! What can go wrong with a call to the Backend API.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::call::ArgumentError;
+use crate::response::Response;
+
+/// Why a call has no answer that can be used.
+///
+/// `Display` has the operation, the status and the API's codes and words; no ids, no bodies, no keys.
+#[derive(Debug)]
+pub struct ApiError(Box<Failure>);
+
+#[derive(Debug)]
+struct Failure {
+    kind: ErrorKind,
+    /// How the request is called, without ids: `PATCH /users/{user_id}`.
+    request: String,
+    why: String,
+    details: Vec<ErrorDetail>,
+    retry_after: Option<Duration>,
+    attempts: u32,
+    response: Option<Response>,
+    argument: Option<ArgumentError>,
+}
+
+/// The kinds of trouble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The arguments make no request, or no key for it was configured. Nothing was sent.
+    Arguments,
+    /// The API answered with a status that is not 2xx.
+    Refused,
+    /// There was no connection. Nothing was sent.
+    Unreachable,
+    /// The connection broke after the request was sent, wholly or in part: it may have taken effect.
+    Interrupted,
+    /// The deadline passed. If [`ApiError::may_have_arrived`], it may have taken effect.
+    TimedOut,
+    /// Our own limit of requests, learned from a 429, leaves no room before the deadline. Nothing was sent.
+    Throttled,
+    /// The answer is a success and cannot be read: it is not JSON, or too long. The request took effect.
+    Unreadable,
+}
+
+/// One entry of the API's list of errors (<https://clerk.com/docs/errors/overview>).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ErrorDetail {
+    /// Its stable code, `form_identifier_exists`.
+    pub code: String,
+    /// What it says.
+    pub message: String,
+    /// What it says at length.
+    pub long_message: Option<String>,
+    /// The field it is about.
+    pub param_name: Option<String>,
+    /// What else it says about itself.
+    pub meta: Option<Value>,
+}
+
+impl ApiError {
+    /// The kind of trouble.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The HTTP status, if there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        self.0.response.as_ref().map(|response| response.status())
+    }
+
+    /// The first error's code, `form_identifier_exists`.
+    pub fn code(&self) -> Option<&str> {
+        self.0.details.first().map(|detail| detail.code.as_str())
+    }
+
+    /// Whether one of the errors has this code.
+    pub fn has_code(&self, code: &str) -> bool {
+        self.0.details.iter().any(|detail| detail.code == code)
+    }
+
+    /// The API's list of errors; empty if its answer was something else.
+    pub fn errors(&self) -> &[ErrorDetail] {
+        &self.0.details
+    }
+
+    /// By what Clerk's support finds the request: `clerk_trace_id`, or the `cf-ray` of the edge.
+    pub fn trace_id(&self) -> Option<String> {
+        self.0.response.as_ref()?.trace_id()
+    }
+
+    /// How long to wait, if the answer said so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// How many times it was tried.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// Whether the request may have taken effect although it failed.
+    pub fn may_have_arrived(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::Interrupted | ErrorKind::Unreadable => true,
+            ErrorKind::TimedOut => self.0.attempts > 0,
+            ErrorKind::Refused => self.status().is_some_and(|status| status >= 500),
+            ErrorKind::Arguments | ErrorKind::Unreachable | ErrorKind::Throttled => false,
+        }
+    }
+
+    /// The answer itself.
+    pub fn response(&self) -> Option<&Response> {
+        self.0.response.as_ref()
+    }
+
+    /// What was wrong with the arguments.
+    pub fn argument(&self) -> Option<&ArgumentError> {
+        self.0.argument.as_ref()
+    }
+
+    pub(crate) fn new(kind: ErrorKind, request: String, why: impl Into<String>) -> Self {
+        Self(Box::new(Failure {
+            kind,
+            request,
+            why: why.into(),
+            details: Vec::new(),
+            retry_after: None,
+            attempts: 0,
+            response: None,
+            argument: None,
+        }))
+    }
+
+    pub(crate) fn refused(request: String, response: Response) -> Self {
+        let body = response.json().unwrap_or_default();
+        let errors = body.get("errors").and_then(Value::as_array);
+        let details = errors
+            .into_iter()
+            .flatten()
+            .filter(|detail| detail.is_object());
+        let details = details.map(ErrorDetail::read);
+        let mut error = Self::new(ErrorKind::Refused, request, "");
+        error.0.details = details.take(MOST_DETAILS).collect();
+        error.0.retry_after = response.retry_after();
+        error.0.response = Some(response);
+        error
+    }
+
+    pub(crate) fn unreadable(request: String, why: impl Into<String>, response: Response) -> Self {
+        let mut error = Self::new(ErrorKind::Unreadable, request, why);
+        error.0.response = Some(response);
+        error
+    }
+
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+}
+
+impl From<ArgumentError> for ApiError {
+    fn from(argument: ArgumentError) -> Self {
+        let mut error = Self::new(ErrorKind::Arguments, String::new(), argument.to_string());
+        error.0.argument = Some(argument);
+        error
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.0.request.is_empty() {
+            write!(f, "{}: ", self.0.request)?;
+        }
+        if let Some(status) = self.status() {
+            write!(f, "answered {status}")?;
+            if !self.0.why.is_empty() {
+                f.write_str(": ")?;
+            }
+        }
+        f.write_str(&self.0.why)?;
+        let separators = std::iter::once(": ").chain(std::iter::repeat("; "));
+        for (detail, separator) in self.0.details.iter().zip(separators) {
+            f.write_str(separator)?;
+            f.write_str(&detail.code)?;
+            if let Some(name) = &detail.param_name {
+                write!(f, " ({name})")?;
+            }
+            let words = detail.long_message.as_ref().unwrap_or(&detail.message);
+            if !words.is_empty() {
+                write!(f, ": {words}")?;
+            }
+        }
+        if let Some(trace) = self.trace_id() {
+            write!(f, " [trace {trace}]")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ApiError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.argument.as_ref().map(|error| error as _)
+    }
+}
+
+impl ErrorDetail {
+    fn read(value: &Value) -> Self {
+        let text = |value: &Value, name: &str| {
+            let text = value.get(name).and_then(Value::as_str);
+            text.map(str::to_owned)
+        };
+        let meta = value.get("meta").filter(|meta| !meta.is_null());
+        Self {
+            code: text(value, "code").unwrap_or_default(),
+            message: text(value, "message").unwrap_or_default(),
+            long_message: text(value, "long_message"),
+            param_name: meta.and_then(|meta| text(meta, "param_name")),
+            meta: meta.cloned(),
+        }
+    }
+}
+
+/// An answer's list of errors is read this far.
+const MOST_DETAILS: usize = 100;

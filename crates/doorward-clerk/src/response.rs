@@ -1,0 +1,148 @@
+//! An answer of the Backend API, as it arrived.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
+use serde_json::Value;
+
+/// An answer: status, header fields and body. Nothing of it is thrown away and nothing of it is judged.
+#[derive(Clone)]
+pub struct Response {
+    status: u16,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Response {
+    pub(crate) fn new(status: u16, headers: HeaderMap, body: Bytes) -> Self {
+        Self {
+            status,
+            headers,
+            body,
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Whether the status is 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The header fields.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// A header field, if it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body.
+    pub fn bytes(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The body as text; what is not UTF-8 is replaced.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON. An empty body (204) is null.
+    ///
+    /// # Errors
+    /// It is not JSON.
+    pub fn json(&self) -> Result<Value, serde_json::Error> {
+        match self.body.trim_ascii() {
+            [] => Ok(Value::Null),
+            body => serde_json::from_slice(body),
+        }
+    }
+
+    /// By what Clerk's support finds the request: `clerk_trace_id` of an error, or the `cf-ray` of the edge.
+    pub fn trace_id(&self) -> Option<String> {
+        let of_error = || match self.is_success() {
+            true => None,
+            false => {
+                let body = self.json().ok()?;
+                Some(body.get("clerk_trace_id")?.as_str()?.to_owned())
+            }
+        };
+        let trace = of_error().or_else(|| Some(self.header("cf-ray")?.to_owned()))?;
+        // It goes into messages and logs.
+        let plain = trace.len() <= 128 && trace.chars().all(|letter| letter.is_ascii_graphic());
+        plain.then_some(trace)
+    }
+
+    /// How long to wait before the next request (RFC 9110 §10.2.3).
+    pub fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let date = httpdate::parse_http_date(text).ok()?;
+        Some(
+            date.duration_since(SystemTime::now())
+                .unwrap_or(Duration::ZERO),
+        )
+    }
+}
+
+/// Its size, not its text: people are in it.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(status: u16, header: (&'static str, &str), body: &'static str) -> Response {
+        let mut headers = HeaderMap::new();
+        headers.insert(header.0, header.1.parse().unwrap());
+        Response::new(status, headers, Bytes::from_static(body.as_bytes()))
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let wait = |text| response(429, ("retry-after", text), "").retry_after();
+        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
+        assert_eq!(wait("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
+        let far = wait("Fri, 31 Dec 9999 23:59:59 GMT").unwrap();
+        assert!(far > Duration::from_secs(1 << 30));
+        for none in ["", "soon", "-1", "1e9", "99999999999999999999"] {
+            assert_eq!(wait(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn the_trace_is_the_errors_or_the_edges() {
+        let of = |body| response(422, ("cf-ray", "ray-1"), body).trace_id();
+        assert_eq!(of(r#"{"clerk_trace_id":"t1"}"#).as_deref(), Some("t1"));
+        assert_eq!(of("<html>").as_deref(), Some("ray-1"));
+        assert_eq!(of(r#"{"clerk_trace_id":"a\nb"}"#), None);
+        let success = response(200, ("cf-ray", "ray-1"), r#"{"clerk_trace_id":"x"}"#);
+        assert_eq!(success.trace_id().as_deref(), Some("ray-1"));
+    }
+
+    #[test]
+    fn an_empty_body_is_null() {
+        assert_eq!(
+            response(204, ("a", "b"), " \n").json().unwrap(),
+            Value::Null
+        );
+        assert!(response(200, ("a", "b"), "<html>").json().is_err());
+    }
+}
