@@ -1,5 +1,6 @@
 //! The client: one pool of connections, one pace, and calls that are tried again only when that is safe.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -8,7 +9,9 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use doorward::http::{background, client_builder, jitter, reason, trusted_url};
 use doorward_core::Secret;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
 use http::{Method, StatusCode};
 use reqwest::multipart::{Form, Part as FormPart};
 use reqwest::redirect::Policy;
@@ -50,8 +53,9 @@ struct Shared {
 struct Wires {
     process: u32,
     client: reqwest::Client,
-    pace: Mutex<Pace>,
-    /// From when the pace counts.
+    /// One for each key, for the API counts by instance.
+    paces: Mutex<HashMap<Option<Secret>, Pace>>,
+    /// From when the paces count.
     start: Instant,
 }
 
@@ -66,7 +70,7 @@ pub struct ClerkConfig {
     pub base_url: String,
     /// The API's version, sent as `Clerk-API-Version`. Default: the table's, 2026-05-12.
     pub api_version: String,
-    /// How long a call may take with all its attempts. Default 30 seconds.
+    /// How long a call may take with all its attempts. Default 30 seconds, at most 55.
     pub deadline: Duration,
     /// How long one attempt of a call may take that can be repeated. Default 15 seconds.
     pub attempt_timeout: Duration,
@@ -316,7 +320,16 @@ impl Clerk {
     ) -> Result<Response, ApiError> {
         let config = &self.0.config;
         let failure = |kind, why: &str| ApiError::new(kind, request.name(), why);
-        let headers = self.headers(request, options)?;
+        let method = Method::from_bytes(request.method().as_bytes());
+        let method = method.map_err(|_| failure(ErrorKind::Arguments, "is no HTTP method"))?;
+        let key = self.key(request, options)?;
+        let sending = Sending {
+            request,
+            method,
+            url: self.url(request),
+            headers: self.headers(request, key, options)?,
+            max_bytes: config.max_response_bytes,
+        };
         let wires = self
             .wires()
             .map_err(|error| failure(ErrorKind::Unreachable, &error))?;
@@ -328,7 +341,7 @@ impl Clerk {
                 .min(LONGEST_CALL);
         let mut attempt = 0;
         loop {
-            if let Err(wait) = wires.room(deadline).await {
+            if let Err(wait) = wires.room(key, deadline).await {
                 let why = "the limit of requests leaves no room before the deadline";
                 let error = failure(ErrorKind::Throttled, why).with_attempts(attempt);
                 return Err(error.with_retry_after(wait));
@@ -340,8 +353,7 @@ impl Clerk {
                 // It cannot be repeated, so it gets all the time there is.
                 false => deadline,
             };
-            let once = wires.once(self, request, &headers, config.max_response_bytes);
-            let tried = match timeout_at(patience.into(), once).await {
+            let tried = match timeout_at(patience.into(), sending.once(&wires.client)).await {
                 Ok(tried) => tried,
                 Err(_) => Err(Trouble::TimedOut),
             };
@@ -356,7 +368,8 @@ impl Clerk {
                 Err(Trouble::Unreadable(..)) => Outcome::Answered(200, None),
             };
             if let Outcome::Answered(429, asked) = outcome {
-                wires.pace().refused(sent_at, wires.start.elapsed(), asked);
+                let now = wires.start.elapsed();
+                wires.pace(key, |pace| pace.refused(sent_at, now, asked));
             }
             let remaining = deadline.saturating_duration_since(Instant::now());
             let next = retry.next(outcome, request.idempotent(), attempt, remaining, jitter());
@@ -377,28 +390,45 @@ impl Clerk {
         }
     }
 
-    fn headers(&self, request: &Request, options: &CallOptions) -> Result<HeaderMap, ApiError> {
-        let config = &self.0.config;
-        let failure = |why| ApiError::new(ErrorKind::Arguments, request.name(), why);
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        if let Ok(version) = HeaderValue::from_str(&config.api_version) {
-            headers.insert(API_VERSION_HEADER, version);
-        }
+    /// The key that the operation wants.
+    fn key<'k>(
+        &'k self,
+        request: &Request,
+        options: &'k CallOptions,
+    ) -> Result<Option<&'k Secret>, ApiError> {
+        let (secret, machine) = (
+            self.0.config.secret_key.as_ref(),
+            self.0.config.machine_secret_key.as_ref(),
+        );
         let auth = request
             .operation
             .map_or(Auth::Secret, |operation| operation.auth);
-        let (secret, machine) = (&config.secret_key, &config.machine_secret_key);
-        let key = match (&options.secret_key, auth) {
-            (_, Auth::None) => None,
-            (Some(key), _) => Some(key),
-            (None, Auth::Secret) => Some(secret.as_ref().ok_or_else(|| failure(NO_KEY))?),
-            (None, Auth::Machine) => Some(machine.as_ref().ok_or_else(|| failure(NO_MACHINE_KEY))?),
-            (None, Auth::Either) => {
-                let either = secret.as_ref().or(machine.as_ref());
-                Some(either.ok_or_else(|| failure(NO_KEY))?)
-            }
+        let (key, why) = match (&options.secret_key, auth) {
+            (_, Auth::None) => return Ok(None),
+            (Some(key), _) => return Ok(Some(key)),
+            (None, Auth::Secret) => (secret, NO_KEY),
+            (None, Auth::Machine) => (machine, NO_MACHINE_KEY),
+            (None, Auth::Either) => (secret.or(machine), NO_KEY),
         };
+        let missing = || ApiError::new(ErrorKind::Arguments, request.name(), why);
+        key.ok_or_else(missing).map(Some)
+    }
+
+    fn headers(
+        &self,
+        request: &Request,
+        key: Option<&Secret>,
+        options: &CallOptions,
+    ) -> Result<HeaderMap, ApiError> {
+        let failure = |why| ApiError::new(ErrorKind::Arguments, request.name(), why);
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Ok(version) = HeaderValue::from_str(&self.0.config.api_version) {
+            headers.insert(API_VERSION_HEADER, version);
+        }
+        if request.json().is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
         if let Some(key) = key {
             headers.insert(AUTHORIZATION, bearer(key).map_err(failure)?);
         }
@@ -421,7 +451,7 @@ impl Clerk {
         let wires = Arc::new(Wires {
             process,
             client: client.map_err(|error| reason(&error))?,
-            pace: Mutex::default(),
+            paces: Mutex::default(),
             start: Instant::now(),
         });
         let before = self
@@ -475,11 +505,11 @@ enum Trouble {
 }
 
 impl Wires {
-    /// Waits until the pace allows another request.
-    async fn room(&self, deadline: Instant) -> Result<(), Duration> {
+    /// Waits until the pace of this key allows another request.
+    async fn room(&self, key: Option<&Secret>, deadline: Instant) -> Result<(), Duration> {
         loop {
-            let admitted = self.pace().admit(self.start.elapsed());
-            let Err(wait) = admitted else {
+            let now = self.start.elapsed();
+            let Err(wait) = self.pace(key, |pace| pace.admit(now)) else {
                 return Ok(());
             };
             if Instant::now() + wait >= deadline {
@@ -490,35 +520,42 @@ impl Wires {
         }
     }
 
-    fn pace(&self) -> std::sync::MutexGuard<'_, Pace> {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    fn pace<T>(&self, key: Option<&Secret>, use_it: impl FnOnce(&mut Pace) -> T) -> T {
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = key.cloned();
+        if paces.len() >= MOST_PACES && !paces.contains_key(&key) {
+            // What was learned is learned again.
+            paces.clear();
+        }
+        use_it(paces.entry(key).or_default())
     }
+}
 
-    async fn once(
-        &self,
-        clerk: &Clerk,
-        request: &Request,
-        headers: &HeaderMap,
-        max_bytes: usize,
-    ) -> Result<Response, Trouble> {
-        let method = Method::from_bytes(request.method().as_bytes());
-        let method = method.map_err(|_| Trouble::NothingSent("not an HTTP method".to_owned()))?;
-        let bare = method == Method::GET || method == Method::HEAD;
-        let mut sending = self.client.request(method, clerk.url(request));
-        sending = sending.headers(headers.clone());
-        sending = match request.body() {
+/// A request, ready to be sent as often as it takes.
+struct Sending<'r> {
+    request: &'r Request,
+    method: Method,
+    url: String,
+    headers: HeaderMap,
+    max_bytes: usize,
+}
+
+impl Sending<'_> {
+    async fn once(&self, client: &reqwest::Client) -> Result<Response, Trouble> {
+        let bare = self.method == Method::GET || self.method == Method::HEAD;
+        let sending = client.request(self.method.clone(), &self.url);
+        let sending = sending.headers(self.headers.clone());
+        let sending = match self.request.body() {
             None if bare => sending,
             None => sending.body(""),
-            Some(Body::Json(body)) => sending
-                .header(http::header::CONTENT_TYPE, "application/json")
-                .body(body.to_string()),
+            Some(Body::Json(body)) => sending.body(body.to_string()),
             Some(Body::Multipart(parts)) => sending.multipart(form(parts)),
         };
         let mut response = sending.send().await.map_err(|error| trouble(&error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let most = match status.is_success() {
-            true => max_bytes,
-            false => max_bytes.min(MAX_ERROR_BYTES),
+            true => self.max_bytes,
+            false => self.max_bytes.min(MAX_ERROR_BYTES),
         };
         let answer = |body: Vec<u8>| Response::new(status.as_u16(), headers.clone(), body.into());
         let encoding = headers.get(CONTENT_ENCODING);
@@ -598,3 +635,5 @@ const LONGEST_CALL: Duration = Duration::from_secs(55);
 /// The longest answer that is an error, in bytes.
 const MAX_ERROR_BYTES: usize = 256 * 1024;
 const SPREAD: Duration = Duration::from_millis(50);
+/// How many keys' paces are remembered.
+const MOST_PACES: usize = 64;

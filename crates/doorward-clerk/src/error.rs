@@ -10,7 +10,7 @@ use crate::response::Response;
 
 /// Why a call has no answer that can be used.
 ///
-/// `Display` has the operation, the status and the API's codes and words; no ids, no bodies, no keys.
+/// `Display` has the operation, the status, and the API's codes and words; nothing of the request but its path's shape.
 #[derive(Debug)]
 pub struct ApiError(Box<Failure>);
 

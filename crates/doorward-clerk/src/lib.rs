@@ -1,4 +1,8 @@
-//! Calls: what Clerk says, in types. For now what it says by webhook.
+//! Calls Clerk, and understands what it says: its Backend API, every operation, with the feature `client`, and its webhook
+//! events.
+//!
+//! Without `client` there are the events, the [table] of operations, and what makes [`Request`]s of them; no HTTP client is
+//! compiled.
 //!
 //! ```
 //! use doorward_clerk::{ClerkEvent, ClerkEventType};
@@ -37,6 +41,8 @@ pub mod resources;
 mod response;
 #[cfg(feature = "client")]
 mod retry;
+#[cfg(feature = "client")]
+mod verification;
 
 pub use call::{ArgumentError, Arguments, Request, Upload, closest, encoded};
 pub use event::{ClerkEvent, ClerkEventType};
@@ -58,3 +64,10 @@ pub use resources::Field;
 pub use response::Response;
 #[cfg(feature = "client")]
 pub use retry::RetryPolicy;
+#[cfg(feature = "client")]
+pub use verification::{NotVerified, VerifiedToken};
+
+/// The guide's examples, compiled.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../../../docs/guides/backend-api.md")]
+struct BackendApiGuide;
