@@ -54,6 +54,9 @@ reasons! {
     AuthorizationMalformed = "authorization_malformed", 400, INVALID_REQUEST, Some("token-invalid"),
         "The Authorization header is not `Bearer` followed by one token.",
         "Write `Authorization: Bearer <token>` with one token, without quotes or commas.";
+    CallMalformed = "call_malformed", 400, INVALID_REQUEST, None,
+        "The request's body is no JSON-RPC message that is read in one way only.",
+        "Send one JSON-RPC message or a list of them, in UTF-8, without repeated members or a content coding.";
     TokenTooLarge = "token_too_large", 401, INVALID_TOKEN, Some("token-invalid"),
         "The token is larger than this API reads.",
         "Make the token smaller (fewer custom claims) or raise the token size limit.";

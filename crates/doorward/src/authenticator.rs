@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use doorward_core::{
     Credential, Identity, Issuer, IssuerName, KeySource, Logout, LogoutOutcome, Lookup, Outcome,
-    Place, Reason, Rejection, RequestHead, Revocation, RevokedClaim, TENANT, Timestamp, TokenKind,
-    Verifier, sha256,
+    Place, Reason, Rejection, RequestHead, Revocation, RevokedClaim, SessionSeal, TENANT,
+    Timestamp, TokenKind, Verifier, sha256,
 };
 
 use crate::answers::{AnswerSettings, Answers, Digest};
 use crate::ask::Endpoint;
+use crate::calls::ToolScopes;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError, KeysAt, Resolved};
 use crate::crowd::Source as Stranger;
@@ -44,6 +45,8 @@ struct Inner {
     explain: bool,
     problem_details: bool,
     resource: Option<ProtectedResource>,
+    tools: ToolScopes,
+    session_seal: Option<SessionSeal>,
 }
 
 /// The result of one try that does not wait.
@@ -98,6 +101,8 @@ impl Authenticator {
             userinfo_ttl,
             client_address_header,
             resource,
+            tools,
+            session_seal,
         } = config.resolve()?;
         let sources = sources.into_iter().zip(verifier.issuers());
         let sources = sources.map(|(source, issuer)| {
@@ -145,6 +150,8 @@ impl Authenticator {
             explain,
             problem_details,
             resource,
+            tools,
+            session_seal,
         })))
     }
 
@@ -499,6 +506,14 @@ impl Authenticator {
     /// The protected resource that this authenticator stands in front of, if the operator named it.
     pub fn resource(&self) -> Option<&ProtectedResource> {
         self.0.resource.as_ref()
+    }
+
+    pub(crate) fn tool_scopes(&self) -> &ToolScopes {
+        &self.0.tools
+    }
+
+    pub(crate) fn session_seal(&self) -> Option<&SessionSeal> {
+        self.0.session_seal.as_ref()
     }
 
     /// The verifier.

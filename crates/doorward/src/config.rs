@@ -13,13 +13,15 @@ use std::time::Duration;
 use doorward_core::{
     Algorithm, AlgorithmSet, Audience, AuthorizedParties, AzpRule, ClaimMap, ClaimPath, ClaimRule,
     DEFAULT_MAX_TOKEN_BYTES, Decoder, Issuer, IssuerName, IssuerTemplate, JwkSet, KeySource,
-    KindSet, Secret, Settings, SharedSecret, TENANT, Tenants, TokenKind, Verifier, WithoutAudience,
+    KindSet, Secret, SessionSeal, Settings, SharedSecret, TENANT, Tenants, TokenKind, Verifier,
+    WithoutAudience,
 };
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use crate::answers::AnswerSettings;
 use crate::ask::{ClientAuth, Endpoint, Form};
+use crate::calls::ToolScopes;
 use crate::fetch::{KeysUrl, trusted_url, without_secrets};
 use crate::freshness::FetchSettings;
 use crate::preset::Preset;
@@ -95,6 +97,13 @@ pub struct Config {
     pub resource_tos_uri: Option<String>,
     /// Scopes that hold others: `{ "notes:write" = ["notes:read"] }`. What those hold is held as well.
     pub scope_implies: Option<BTreeMap<String, OneOrMany>>,
+    /// The scopes that the tools of an MCP server take, by name: `{ delete_note = ["notes:write"] }`.
+    pub tool_scopes: Option<BTreeMap<String, OneOrMany>>,
+    /// The scopes that every other tool takes. Default: none.
+    pub default_tool_scopes: Option<OneOrMany>,
+    /// What names of sessions are bound to their callers with, 32 bytes at least, the same on every node. Default: made anew
+    /// by each process.
+    pub session_secret: Option<SecretText>,
     /// How key sets are fetched. Not in the file: the defaults need no tuning.
     #[serde(skip)]
     pub fetch: FetchSettings,
@@ -399,6 +408,8 @@ pub(crate) struct Resolved {
     pub(crate) userinfo_ttl: Duration,
     pub(crate) client_address_header: Option<String>,
     pub(crate) resource: Option<ProtectedResource>,
+    pub(crate) tools: ToolScopes,
+    pub(crate) session_seal: Option<SessionSeal>,
 }
 
 /// Where an issuer's keys are.
@@ -418,7 +429,7 @@ pub(crate) enum KeysAt {
 const DEFAULT_MAX_TENANTS: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
 /// The settings that hold for all issuers alike.
-const SHARED: [&str; 27] = [
+const SHARED: [&str; 30] = [
     "answer_ttl",
     "answer_negative_ttl",
     "answer_stale_if_error",
@@ -446,6 +457,9 @@ const SHARED: [&str; 27] = [
     "resource_policy_uri",
     "resource_tos_uri",
     "scope_implies",
+    "tool_scopes",
+    "default_tool_scopes",
+    "session_secret",
 ];
 
 const DEFAULT_CACHE_BYTES: usize = 16 * 1024 * 1024;
@@ -630,6 +644,8 @@ impl Config {
             userinfo_ttl: seconds("userinfo_ttl", self.userinfo_ttl, 300)?,
             client_address_header: self.client_address_header()?,
             resource,
+            tools: self.tools()?,
+            session_seal: self.session_seal()?,
         })
     }
 }

@@ -211,6 +211,15 @@ const VARIABLES: &[(&str, Apply)] = &[
     ("DOORWARD_SCOPE_IMPLIES", |to, text| {
         to.json(text, |to, value| to.config.scope_implies = Some(value))
     }),
+    ("DOORWARD_TOOL_SCOPES", |to, text| {
+        to.json(text, |to, value| to.config.tool_scopes = Some(value))
+    }),
+    ("DOORWARD_DEFAULT_TOOL_SCOPES", |to, text| {
+        to.config.default_tool_scopes = Some(OneOrMany::One(text))
+    }),
+    ("DOORWARD_SESSION_SECRET", |to, text| {
+        to.config.session_secret = Some(secret(&text))
+    }),
     ("DOORWARD_CLIENTS_WITHOUT_AUDIENCE", |to, text| {
         to.issuer().clients_without_audience = Some(OneOrMany::list(&text))
     }),
@@ -260,7 +269,7 @@ const VARIABLES: &[(&str, Apply)] = &[
 ];
 
 /// Variables that narrow what is accepted. An empty one is more likely a template gone wrong than a waiver.
-const RESTRICTING: [&str; 11] = [
+const RESTRICTING: [&str; 13] = [
     "CLERK_AUTHORIZED_PARTIES",
     "DOORWARD_TENANTS",
     "DOORWARD_AUDIENCE_CLAIM",
@@ -268,6 +277,8 @@ const RESTRICTING: [&str; 11] = [
     "DOORWARD_AUDIENCE",
     "DOORWARD_CLIENTS_WITHOUT_AUDIENCE",
     "DOORWARD_RESOURCE",
+    "DOORWARD_TOOL_SCOPES",
+    "DOORWARD_DEFAULT_TOOL_SCOPES",
     "DOORWARD_ALGORITHMS",
     "DOORWARD_TOKEN_TYPES",
     "DOORWARD_REQUIRED_CLAIMS",

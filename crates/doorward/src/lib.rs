@@ -17,6 +17,7 @@ mod ask;
 mod authenticator;
 mod backchannel;
 mod budget;
+mod calls;
 mod clock;
 mod config;
 mod crowd;
@@ -42,6 +43,9 @@ pub mod axum;
 #[cfg(feature = "axum")]
 #[path = "adapters/axum_webhook.rs"]
 mod axum_webhook;
+#[cfg(feature = "mcp")]
+#[path = "adapters/mcp.rs"]
+pub mod mcp;
 #[cfg(feature = "tower")]
 #[path = "adapters/tower.rs"]
 pub mod tower;

@@ -303,6 +303,13 @@ fn padding(algorithm: Algorithm) -> &'static dyn RsaEncoding {
     }
 }
 
+/// A secret that this process alone has: 256 random bits, as text.
+pub(crate) fn random_secret() -> Option<Secret> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).ok()?;
+    Some(Secret::new(URL_SAFE_NO_PAD.encode_to_string(bytes)))
+}
+
 /// 128 random bits, as text.
 fn random_name() -> Result<String, &'static str> {
     let mut bytes = [0; 16];
