@@ -313,6 +313,17 @@ class Authenticator:
     def permit(self, policy: Policy, identity: Identity) -> None:
         """As `Policy.permit`, and the refusal explains itself if this authenticator's refusals do."""
 
+    def permit_call(self, identity: Identity, body: bytes) -> None:
+        """Raises `Rejection` unless the identity has the scopes of the tools that a JSON-RPC body calls, a message or a batch
+        (`tool_scopes`, `default_tool_scopes`): `insufficient_scope` (403) names them and those of the token, `call_malformed`
+        (400) is a body that others might read otherwise.
+        """
+    def bind_session(self, session: str, identity: Identity) -> str | None:
+        """The name that this caller is to use for a session of a protocol above HTTP (`Mcp-Session-Id`): nobody else can. `None`
+        where no `resource` is configured.
+        """
+    def bound_session(self, bound: str, identity: Identity) -> str | None:
+        """The session that this caller means by a name from `bind_session`; `None` for any other name: answer 404."""
     def refusal(self, reason: str, detail: str) -> Rejection:
         """A refusal in the way this authenticator's speak, for what an adapter alone can judge.
 

@@ -88,3 +88,30 @@ def test_without_a_resource_there_is_none(issuer: DevIssuer) -> None:
 def test_a_mistake_names_its_setting(issuer: DevIssuer) -> None:
     with pytest.raises(ConfigError, match=r"resource: .*https"):
         Authenticator.from_config(settings(issuer, resource="http://mcp.example.com"))
+
+
+def test_a_tool_takes_its_scopes(issuer: DevIssuer) -> None:
+    auth = Authenticator.from_config(settings(issuer, tool_scopes={"add": "notes:write"}))
+    identity = auth.verify(issuer.mint(kind="oauth", scopes=["a"], claims={"aud": RESOURCE}))
+    call = b'{"method": "tools/call", "params": {"name": "%s"}}'
+    auth.permit_call(identity, call % b"list")
+    with pytest.raises(Rejection) as lacking:
+        auth.permit_call(identity, call % b"add")
+    assert lacking.value.status == 403
+    assert 'scope="a notes:write"' in dict(lacking.value.headers)["www-authenticate"]
+    with pytest.raises(Rejection) as malformed:
+        auth.permit_call(identity, b"[")
+    assert malformed.value.reason == "call_malformed"
+
+
+def test_a_session_is_its_callers(issuer: DevIssuer) -> None:
+    auth = Authenticator.from_config(settings(issuer))
+
+    def caller(sub: str) -> Any:
+        return auth.verify(issuer.mint(kind="oauth", sub=sub, claims={"aud": RESOURCE}))
+
+    bound = auth.bind_session("abc", caller("ada"))
+    assert bound is not None
+    assert auth.bound_session(bound, caller("ada")) == "abc"
+    assert auth.bound_session(bound, caller("eve")) is None
+    assert auth.bound_session("abc", caller("ada")) is None

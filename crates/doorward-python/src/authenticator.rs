@@ -319,6 +319,23 @@ impl Authenticator {
         permitted.map_err(|rejection| raise(py, &self.engine.refuse(rejection)))
     }
 
+    /// Raises `Rejection` unless the identity has the scopes of the tools that a JSON-RPC body calls.
+    fn permit_call(&self, py: Python<'_>, identity: &Identity, body: &[u8]) -> PyResult<()> {
+        let permitted = self.engine.permit_call(&identity.engine, body);
+        permitted.map_err(|rejection| raise(py, &rejection))
+    }
+
+    /// The name that this caller is to use for a session.
+    fn bind_session(&self, session: &str, identity: &Identity) -> Option<String> {
+        self.engine.bind_session(session, &identity.engine)
+    }
+
+    /// The session that this caller means by such a name.
+    fn bound_session(&self, bound: &str, identity: &Identity) -> Option<String> {
+        let own = self.engine.bound_session(bound, &identity.engine);
+        own.map(str::to_owned)
+    }
+
     /// A refusal as this authenticator's speak, for what an adapter alone can judge.
     fn refusal<'py>(
         &self,

@@ -141,7 +141,7 @@ async fn read(body: Body) -> Result<Bytes, WebhookRejection> {
 }
 
 /// Ours or axum's own limit, however deep it is wrapped.
-fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
+pub(crate) fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if error.is::<LengthLimitError>() {

@@ -40,11 +40,12 @@ use doorward_core::{Identity, Policy, Reason, Rejection};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body::Body as _;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::authenticator::Authenticator;
+use crate::axum_webhook::is_too_large;
 use crate::calls::TOOLS_CALL;
 use crate::config::ConfigError;
 use crate::tower::{self, Auth, AuthFuture, AuthLayer};
@@ -312,18 +313,6 @@ impl Rules {
             }
         }
     }
-}
-
-/// Ours or axum's own limit, however deep it is wrapped.
-pub(crate) fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.is::<LengthLimitError>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 /// The tool that the header fields of SEP-2243 say is called, or that none is. `None` where they say nothing that a server
