@@ -22,6 +22,9 @@ class Reason(str, Enum):
     AUTHORIZATION_MALFORMED = "authorization_malformed"
     """400. The Authorization header is not `Bearer` followed by one token."""
 
+    CALL_MALFORMED = "call_malformed"
+    """400. The request's body is no JSON-RPC message that is read in one way only."""
+
     TOKEN_TOO_LARGE = "token_too_large"
     """401. The token is larger than this API reads."""
 

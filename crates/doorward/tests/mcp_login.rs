@@ -274,7 +274,7 @@ impl World {
     }
 
     /// What a tool answers.
-    async fn call(&self, token: &str, session: &str, tool: &str, arguments: Value) -> String {
+    async fn call(&self, token: &str, session: &str, tool: &str, arguments: &Value) -> String {
         let answer = self
             .speak(token, Some(session), &call(tool, arguments))
             .await;
@@ -298,7 +298,7 @@ fn initialize() -> Value {
     }})
 }
 
-fn call(tool: &str, arguments: Value) -> Value {
+fn call(tool: &str, arguments: &Value) -> Value {
     json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": tool, "arguments": arguments}})
 }
 
@@ -350,12 +350,12 @@ async fn a_client_gets_in_calls_and_steps_up() {
     assert_eq!(quoted(&first, "scope"), "notes:read");
     let token = world.log_in("ada", &first).await;
     let session = world.initialize(&token).await;
-    let who = world.call(&token, &session, "whoami", json!({})).await;
+    let who = world.call(&token, &session, "whoami", &json!({})).await;
     assert!(who.starts_with("ada by "), "{who}");
 
     let note = || json!({"text": "buy milk"});
     let refused = world
-        .speak(&token, Some(&session), &call("add_note", note()))
+        .speak(&token, Some(&session), &call("add_note", &note()))
         .await;
     assert_eq!(refused.status(), 403);
     let more = challenge(&refused);
@@ -364,11 +364,11 @@ async fn a_client_gets_in_calls_and_steps_up() {
     let wider = world.log_in("ada", &more).await;
     let own = world.initialize(&wider).await;
     assert_eq!(
-        world.call(&wider, &own, "add_note", note()).await,
+        world.call(&wider, &own, "add_note", &note()).await,
         "1 notes"
     );
     assert_eq!(
-        world.call(&wider, &own, "list_notes", json!({})).await,
+        world.call(&wider, &own, "list_notes", &json!({})).await,
         "buy milk"
     );
 }
@@ -380,7 +380,7 @@ async fn a_session_is_nobody_elses() {
     let ada = world.log_in("ada", &first).await;
     let session = world.initialize(&ada).await;
     let eve = world.log_in("eve", &first).await;
-    let whoami = call("whoami", json!({}));
+    let whoami = call("whoami", &json!({}));
     let (inner, _) = session.rsplit_once('.').unwrap();
     for name in [&*session, inner] {
         let refused = world.speak(&eve, Some(name), &whoami).await;
@@ -394,7 +394,7 @@ async fn a_session_is_nobody_elses() {
     );
     assert!(
         world
-            .call(&ada, &session, "whoami", json!({}))
+            .call(&ada, &session, "whoami", &json!({}))
             .await
             .starts_with("ada by ")
     );
@@ -429,7 +429,7 @@ async fn a_newer_client_is_judged_by_its_header_fields() {
         "io.modelcontextprotocol/clientCapabilities": {},
     });
     let speak = async |named: &str, called: &str| {
-        let mut message = call(called, json!({"text": "x"}));
+        let mut message = call(called, &json!({"text": "x"}));
         message["params"]["_meta"] = meta.clone();
         let request = world.client.post(format!("{}/mcp", world.base));
         let request = request
