@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -16,10 +14,12 @@ use doorward_issuer::authorization_server::{
     AuthorizationServer, MemoryStore, Pages, Settings, Upstream, UpstreamAuthentication,
 };
 use doorward_issuer::{DevIssuer, Kind, Mint, SigningAlgorithm, SigningKey};
-use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use url::Url;
+
+mod oauth;
+
+use oauth::{attribute, client, cookie, form, location, parameter, post_form, serve};
 
 struct Accounts {
     issuer: DevIssuer,
@@ -38,74 +38,6 @@ async fn token(State(accounts): State<Arc<Accounts>>, body: String) -> Json<Valu
         .aud("us")
         .claim("nonce", nonce);
     Json(json!({ "id_token": accounts.issuer.mint(&mint).unwrap() }))
-}
-
-/// The value of an attribute that follows this text in a page, as it is where nothing has to be escaped.
-fn attribute<'p>(page: &'p str, before: &str) -> &'p str {
-    let (_, rest) = page
-        .split_once(before)
-        .unwrap_or_else(|| panic!("no {before} in {page}"));
-    rest.split_once('"').unwrap().0
-}
-
-fn client() -> reqwest::Client {
-    let builder = reqwest::Client::builder()
-        .redirect(Policy::none())
-        .no_proxy();
-    builder.timeout(Duration::from_secs(10)).build().unwrap()
-}
-
-async fn serve(listener: TcpListener, router: Router) {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).await.unwrap();
-}
-
-fn form(fields: &[(&str, &str)]) -> String {
-    url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(fields)
-        .finish()
-}
-
-fn cookie(response: &reqwest::Response) -> String {
-    let mut cookies = response.headers().get_all("set-cookie").iter();
-    let set = cookies.rfind(|cookie| !cookie.to_str().unwrap().contains("Max-Age=0"));
-    set.unwrap()
-        .to_str()
-        .unwrap()
-        .split(';')
-        .next()
-        .unwrap()
-        .to_owned()
-}
-
-fn location(response: &reqwest::Response) -> Url {
-    assert_eq!(response.status(), 303);
-    Url::parse(response.headers()["location"].to_str().unwrap()).unwrap()
-}
-
-fn parameter(url: &Url, name: &str) -> String {
-    let found = url.query_pairs().find(|(key, _)| key == name);
-    found
-        .unwrap_or_else(|| panic!("no {name} in {url}"))
-        .1
-        .into_owned()
-}
-
-async fn post_form(
-    client: &reqwest::Client,
-    url: &str,
-    fields: &[(&str, &str)],
-    cookie: &str,
-) -> reqwest::Response {
-    let request = client
-        .post(url)
-        .header("content-type", "application/x-www-form-urlencoded");
-    request
-        .header("cookie", cookie)
-        .body(form(fields))
-        .send()
-        .await
-        .unwrap()
 }
 
 #[tokio::test]

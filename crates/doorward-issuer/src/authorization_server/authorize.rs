@@ -10,7 +10,7 @@ use super::consent::{ConsentPrompt, Cookie};
 use super::respond::{self, Halt};
 use super::store::Kind;
 use super::upstream::Person;
-use super::{Call, Consent, Inner, Reply, documents, pages, redirect};
+use super::{Call, Consent, Inner, Reply, documents, observe, pages, redirect};
 use crate::oauth::Form;
 
 /// A request that was found good: what a client asked for, as it is remembered until a code is redeemed.
@@ -211,6 +211,7 @@ impl Call<'_> {
         halt: &Halt,
         cookies: &[String],
     ) -> Result<Reply, Halt> {
+        observe::refused(self.endpoint(), halt);
         let said = [
             ("error", halt.code),
             ("error_description", halt.description),

@@ -65,7 +65,7 @@ impl Call<'_> {
             }));
         }
         if is_document(client_id) {
-            return self.documented(client_id).await;
+            return self.documented(client_id, used).await;
         }
         // What was registered while registration was open is trusted no longer when it is closed.
         let Registration::Open { lifetime, .. } = settings.registration else {

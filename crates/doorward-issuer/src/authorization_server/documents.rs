@@ -9,7 +9,7 @@ use super::client::{Client, Keys};
 use super::registration::{known_part, name};
 use super::respond::Halt;
 use super::settings::{ClientDocuments, is_loopback};
-use super::store::{Key, Kind, Operation};
+use super::store::{Key, Kind, Operation, Outcome};
 use super::{Call, DocumentCall, DocumentError, observe, redirect};
 
 /// What a client says of itself, as far as anybody looks (RFC 7591 §2).
@@ -49,14 +49,19 @@ pub(super) fn domain(client_id: &str) -> Option<String> {
 
 impl Call<'_> {
     /// The client whose document is at this URL, if such clients are let in.
-    pub(super) async fn documented(&self, client_id: &str) -> Result<Option<Client>, Halt> {
+    pub(super) async fn documented(
+        &self,
+        client_id: &str,
+        used: bool,
+    ) -> Result<Option<Client>, Halt> {
         let Some(policy) = &self.server.settings.client_documents else {
             return Ok(None);
         };
         check_url(client_id, policy, true).map_err(Halt::invalid_request)?;
-        let body = self
-            .fetched(client_id, MAX_DOCUMENT, i64::MIN, policy)
-            .await?;
+        // What nobody has redeemed a code for is a stranger's, and is not kept for long.
+        let extend_to = used.then(|| self.moment.now.saturating_add(MOST_STALE));
+        let how = (MAX_DOCUMENT, i64::MIN, extend_to);
+        let body = self.fetched(client_id, how, policy).await?;
         let client = self.client_of(client_id, &body, policy);
         client.map(Some).map_err(|why| {
             observe::document_refused(client_id, why);
@@ -68,20 +73,25 @@ impl Call<'_> {
     pub(super) async fn keys_at(&self, url: &str, since: i64) -> Result<String, Halt> {
         let policy = self.server.settings.client_documents.as_ref();
         let policy = policy.ok_or_else(Halt::unavailable)?;
-        self.fetched(url, MAX_KEYS, since, policy).await
+        let extend_to = Some(self.moment.now.saturating_add(MOST_STALE));
+        self.fetched(url, (MAX_KEYS, since, extend_to), policy)
+            .await
     }
 
-    /// A document, from memory while it is fresh. While its source is away, the last one does for a day.
+    /// A document of so many bytes, fetched after some time, from memory while it is fresh. While its source is away, the
+    /// last one does for a day at most.
     async fn fetched(
         &self,
         url: &str,
-        max_bytes: usize,
-        since: i64,
+        (max_bytes, since, extend_to): (usize, i64, Option<i64>),
         policy: &ClientDocuments,
     ) -> Result<String, Halt> {
         let now = self.moment.now;
         let key = self.server.keys.key(Kind::Document, url);
-        let before = self.bytes(key).await?;
+        let Outcome::Value(before) = self.desk.store(Operation::Read { key, extend_to }).await?
+        else {
+            return Err(Halt::unavailable());
+        };
         let known: Option<Remembered> = before
             .as_deref()
             .and_then(|bytes| serde_json::from_slice(bytes).ok());
@@ -141,7 +151,7 @@ impl Call<'_> {
         let Ok(value) = serde_json::to_vec(remembered) else {
             return;
         };
-        let expires_at = remembered.fresh_until.saturating_add(MOST_STALE);
+        let expires_at = remembered.fresh_until.saturating_add(SPARE);
         let operation = match before {
             None => Operation::PutIfAbsent {
                 key,
@@ -272,8 +282,10 @@ const MAX_REDIRECT_URIS: usize = 10;
 /// Seconds for which a document is fresh: where it says nothing, at least, and at most.
 const USUAL_AGE: i64 = 3600;
 const LEAST_AGE: i64 = 60;
-const MOST_AGE: i64 = 86_400;
-/// Seconds for which it does after it was fetched, while its source is away.
+const MOST_AGE: i64 = 3600;
+/// Seconds that it is kept longer, so that its tag can be sent; and for which a client's that is used does after it was
+/// fetched, while its source is away.
+const SPARE: i64 = 600;
 const MOST_STALE: i64 = 86_400;
 
 #[cfg(test)]

@@ -45,15 +45,18 @@
 //!
 //! Codes last a minute and are used once; a second good use ends what came of the first. A refresh token names its
 //! family and its generation under a MAC, and only the family is kept, under a keyed digest: a copy of the store holds no
-//! token. An access token that was given stays good until it expires, at most its lifetime after its family ended.
+//! token of this server's. What the upstream gave is kept with the family; nothing hands it out but
+//! [`AuthorizationServer::upstream_token`]. An access token is good until it expires, unless whoever takes it asks
+//! whether its family stands: [`Sessions::check`].
 //!
 //! | endpoint | standard |
 //! |---|---|
 //! | `/.well-known/oauth-authorization-server` and the issuer's path | RFC 8414 §3, RFC 9207 §3 |
+//! | `/.well-known/openid-configuration`, before and behind that path | OpenID Connect Discovery §3 |
 //! | `/.well-known/oauth-protected-resource`, with and without the resource's path | RFC 9728 §3 |
 //! | `/register` | RFC 7591 §3 |
 //! | `/authorize`, `/consent`, `/callback` | RFC 6749 §4.1, RFC 7636, RFC 8707, RFC 9207, OpenID Connect Core §3.1 |
-//! | `/token` | RFC 6749 §4.1.3 and §6, RFC 9068 |
+//! | `/token` | RFC 6749 §4.1.3, §4.4 and §6, RFC 7523 §2.2, RFC 9068 |
 //! | `/revoke` | RFC 7009 |
 //! | `/jwks` | RFC 7517 §5 |
 
@@ -217,8 +220,14 @@ impl AuthorizationServer {
                 desk: &desk,
             };
             match call.answer().await {
-                Ok(reply) => reply,
-                Err(halt) => Reply::Response(call.halted(halt)),
+                Ok(reply) => {
+                    observe::answered(call.endpoint());
+                    reply
+                }
+                Err(halt) => {
+                    observe::refused(call.endpoint(), &halt);
+                    Reply::Response(call.halted(halt))
+                }
             }
         })
     }
@@ -304,6 +313,14 @@ impl Call<'_> {
             _ => return Err(Halt::not_found()),
         };
         Ok(reply)
+    }
+
+    /// Its name as the tables of this server have it: nothing that a request made up.
+    fn endpoint(&self) -> &'static str {
+        let path = self.request.uri().path();
+        let endpoint = path.strip_prefix(&self.server.base_path);
+        let known = ENDPOINTS.into_iter().find(|known| endpoint == Some(known));
+        known.unwrap_or("other")
     }
 
     fn document(&self, document: &serde_json::Value) -> Result<Reply, Halt> {

@@ -7,6 +7,7 @@
 )]
 
 use super::Standing;
+use super::respond::Halt;
 
 /// A call that got no answer to be used. `url` is one of the operator's.
 pub(super) fn upstream_away(url: &str, why: &str) {
@@ -30,6 +31,33 @@ pub(super) fn upstream_not_revoked(url: &str) {
     tracing::error!(target: "doorward", url, "the upstream's tokens could not be revoked");
     #[cfg(feature = "metrics")]
     metrics::counter!("doorward_oauth_upstream_failures_total").increment(1);
+}
+
+/// A request was answered as it should be, or sent back with an error that was told before.
+pub(super) fn answered(endpoint: &'static str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("doorward_oauth_requests_total", "endpoint" => endpoint).increment(1);
+}
+
+/// A request was refused, and why.
+pub(super) fn refused(endpoint: &'static str, halt: &Halt) {
+    #[cfg(feature = "tracing")]
+    {
+        let (error, why, status) = (halt.code, halt.description, halt.status.as_u16());
+        // Our own trouble deserves an operator's eye; a stranger's mistake must not fill the log at that level.
+        if status == 503 {
+            tracing::warn!(target: "doorward", event = "unavailable", endpoint, error, why);
+        } else {
+            tracing::debug!(target: "doorward", event = "refused", endpoint, status, error, why);
+        }
+    }
+    #[cfg(feature = "metrics")]
+    metrics::counter!(
+        "doorward_oauth_refusals_total",
+        "endpoint" => endpoint,
+        "error" => halt.code,
+    )
+    .increment(1);
 }
 
 /// A client was registered by nobody knows whom.

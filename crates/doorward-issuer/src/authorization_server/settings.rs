@@ -231,6 +231,14 @@ impl Settings {
                 self.issuer
             )));
         }
+        // CVE-2025-6514: some clients hand addresses to a shell.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":/.-_~[]".contains(&byte);
+        if !self.issuer.bytes().all(plain) {
+            return Err(ConfigError(format!(
+                "`issuer` is {:?}; its path has letters, digits and `-._~` only",
+                self.issuer
+            )));
+        }
         address("resource", &self.resource)?;
         if self.resource.contains(['?', '#']) {
             return Err(ConfigError(

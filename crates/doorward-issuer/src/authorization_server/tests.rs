@@ -16,7 +16,9 @@ use super::*;
 use crate::encoding::{base64, base64url_decode};
 use crate::{DevIssuer, Kind as TokenShape, Mint};
 
+mod advisories;
 mod clients;
+mod habits;
 mod sessions;
 mod signing;
 
@@ -1058,7 +1060,6 @@ fn a_code_is_for_its_client_redirect_and_verifier_for_a_minute() {
         (1, "nobody", 401, "invalid_client"),
         (2, "another", 400, "invalid_grant"),
         (3, "http://127.0.0.1:33419/callback", 400, "invalid_grant"),
-        (3, "", 400, "invalid_request"),
         (4, unlike.as_str(), 400, "invalid_grant"),
         (4, "", 400, "invalid_request"),
         (5, "https://other.example.com/mcp", 400, "invalid_target"),

@@ -57,14 +57,15 @@ impl Call<'_> {
     async fn redeem(&self, form: &Form, client: &Client) -> Result<Reply, Halt> {
         let keys = &self.server.keys;
         let code = form.required("code")?;
-        let redirect_uri = form.required("redirect_uri")?;
+        // OAuth 2.1 §10.2 repeats it no longer, since PKCE says more.
+        let redirect_uri = form.one("redirect_uri")?;
         let verifier = form.required("code_verifier")?;
         let refused = || Halt::invalid_grant("the code is not good, or not for this request");
         let key = keys.key(Kind::Code, code);
         let Grant { asked, person } = self.read(key, None).await?.ok_or_else(refused)?;
         // Whose code it is not, does not use it up and does not end what came of it.
         let own = asked.client_id == client.client_id
-            && asked.redirect_uri == redirect_uri
+            && redirect_uri.is_none_or(|repeated| repeated == asked.redirect_uri)
             && is_verifier(verifier)
             && same(&s256(verifier), &asked.code_challenge);
         if !own {

@@ -54,7 +54,7 @@ impl Default for Capacity {
             approvals: 100_000,
             assertions: 10_000,
             leases: 100_000,
-            documents: 1000,
+            documents: 10_000,
             windows: 10_000,
         }
     }
