@@ -7,9 +7,9 @@
 //! handle(request, moment) -> Exchange;   advance() -> Needs(store operation | upstream call) | Done(reply)
 //! ```
 //!
-//! The server reads no clock, opens no socket and keeps nothing itself: time and randomness come with the request (but
-//! for the randomness inside an ES256 signature, which the cryptographic library brings), the [`Store`] keeps, a
-//! [`Transport`] calls, [`Pages`] shows people what they are asked. [`axum`] makes routes of it.
+//! The server reads no clock, opens no socket and keeps nothing itself but the signing keys it has read: time and
+//! randomness come with the request (but for that inside ES256 signatures and new keys, which the cryptographic library
+//! brings), the [`Store`] keeps, a [`Transport`] calls, [`Pages`] shows people what they are asked. [`axum`] makes routes of it.
 //!
 //! ```
 //! use doorward_core::Secret;
