@@ -46,6 +46,12 @@ def hostile() -> list[dict[str, str]]:
     return [{**headers(), **changes} if changes else {} for changes in HOSTILE]
 
 
+@pytest.mark.parametrize("shape", [bytes, bytearray, memoryview, bytes.decode])
+def test_a_body_of_every_shape(shape: Any) -> None:
+    assert Webhook(SECRET).verify(shape(BODY), headers()) == EVENT
+    assert Standard(SECRET).verify(shape(BODY), headers()) == EVENT
+
+
 def test_the_guides_fastapi_handler() -> None:
     router = APIRouter()
     seen: list[Any] = []

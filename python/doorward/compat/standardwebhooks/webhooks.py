@@ -14,7 +14,13 @@ __all__ = ["Webhook", "WebhookVerificationError"]
 class Webhook(_Webhook):
     """Verifies and signs with one secret, or with several: a text with commas between."""
 
-    def verify(self, data: bytes | str, headers: Any, *, json_parse: bool = True) -> Any:
+    def verify(
+        self,
+        data: bytes | bytearray | memoryview | str,
+        headers: Any,
+        *,
+        json_parse: bool = True,
+    ) -> Any:
         """The event, or `None` without `json_parse`. Raises `WebhookVerificationError`."""
         if json_parse:
             return super().verify(data, headers)

@@ -51,14 +51,14 @@ class Webhook:
         self._secret = whsecret
         self._verifier = _verifier(whsecret)
 
-    def verify(self, data: bytes | str, headers: Any) -> Any:
+    def verify(self, data: bytes | bytearray | memoryview | str, headers: Any) -> Any:
         """The event. Raises `WebhookVerificationError`."""
         try:
             self._verifier.verify(data, headers)
         except WebhookRejection as rejection:
             raise WebhookVerificationError(str(rejection), rejection) from None
         try:
-            return json.loads(data)
+            return json.loads(bytes(data) if isinstance(data, memoryview) else data)
         except (ValueError, RecursionError):
             # The sender's own mistake: the signature is right.
             raise WebhookVerificationError("payload_malformed: the body is not JSON") from None
