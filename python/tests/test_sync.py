@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -322,6 +324,112 @@ def test_a_database_that_is_away_is_told_apart() -> None:
         asyncio.run(there.accept(message("m", "a.b", T, {})))
 
 
+#: What a connection is told, and the refusal that follows.
+TROUBLES = {
+    "55P03": {"lock_timeout": "50"},
+    "57014": {"statement_timeout": "50"},
+    "25006": {"default_transaction_read_only": "on"},
+}
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+@pytest.mark.parametrize("state", TROUBLES)
+def test_trouble_that_passes_is_told_apart(postgres_port: int, driver: str, state: str) -> None:
+    at = f"postgres@127.0.0.1:{postgres_port}/postgres"
+    other = create_engine(f"postgresql+psycopg://{at}")
+    prefix = next(PREFIXES)
+    Inbox(other, prefix=prefix).migrate()
+    settings = TROUBLES[state]
+    with other.begin() as connection:
+        if state != "25006":
+            connection.execute(text(f"LOCK TABLE {prefix}doorward_inbox"))
+        arriving = message("m", "a.b", T, {})
+        if driver == "psycopg":
+            options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+            engine = create_engine(f"postgresql+psycopg://{at}", connect_args={"options": options})
+            with pytest.raises(Unavailable):
+                Inbox(engine, prefix=prefix).accept(arriving)
+            engine.dispose()
+        else:
+            asyncio.run(_refused_by_asyncpg(at, prefix, settings))
+    other.dispose()
+
+
+async def _refused_by_asyncpg(at: str, prefix: str, settings: dict[str, str]) -> None:
+    url = f"postgresql+asyncpg://{at}"
+    engine = create_async_engine(url, connect_args={"server_settings": settings})
+    inbox = AsyncInbox(engine, prefix=prefix)
+    with pytest.raises(Unavailable):
+        await inbox.accept(message("m", "a.b", T, {}))
+    with pytest.raises(asyncio.TimeoutError):
+        # A worker waits it out.
+        await asyncio.wait_for(inbox.run(), 0.3)
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_too_many_connections_are_trouble_that_passes(postgres_port: int, driver: str) -> None:
+    at = f"127.0.0.1:{postgres_port}/postgres"
+    other = create_engine(f"postgresql+psycopg://postgres@{at}")
+    prefix, role = next(PREFIXES), f"lonely_{driver}"
+    Inbox(other, prefix=prefix).migrate()
+    with other.begin() as connection:
+        connection.execute(text(f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 1"))
+        connection.execute(text(f"GRANT ALL ON {prefix}doorward_inbox TO {role}"))
+    first = create_engine(f"postgresql+psycopg://{role}@{at}")
+    with first.connect():
+        arriving = message("m", "a.b", T, {})
+        if driver == "psycopg":
+            engine = create_engine(f"postgresql+psycopg://{role}@{at}")
+            with pytest.raises(Unavailable):
+                Inbox(engine, prefix=prefix).accept(arriving)
+        else:
+            second = create_async_engine(f"postgresql+asyncpg://{role}@{at}")
+            with pytest.raises(Unavailable):
+                asyncio.run(AsyncInbox(second, prefix=prefix).accept(arriving))
+    first.dispose()
+    other.dispose()
+
+
+def test_a_connection_that_ends_is_trouble_that_passes(place: Place) -> None:
+    if place.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has no server to end it")
+    place.on(lambda m: None)
+    place.do("accept", message("msg_1", "a.b", T, {}))
+    follow = place.inbox._store.follow
+
+    def vanish(connection: Any, claim: Any, now: int) -> None:
+        connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    place.inbox._store.follow = vanish
+    for attempt in (("work",), ("handle_now", "msg_1")):
+        with pytest.raises(Unavailable):
+            place.do(*attempt)
+    place.inbox._store.follow = follow
+    # It was given back, and no failure was counted.
+    assert place.rows("SELECT failures, claims, claim FROM {p}doorward_inbox") == [(0, 0, None)]
+    assert place.do("handle_now", "msg_1") == "done"
+
+
+def test_a_lock_that_is_held_too_long_is_trouble_that_passes(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    inbox = Inbox(create_engine(url, connect_args={"timeout": 0.05}))
+    inbox.migrate()
+    with create_engine(url).begin() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable):
+            inbox.accept(message("m", "a.b", T, {}))
+    assert inbox.accept(message("m", "a.b", T, {}))
+    with pytest.raises(Unavailable):
+        Inbox(create_engine(f"sqlite:///{tmp_path}/nowhere/a.db")).status()
+
+
+def test_what_will_not_pass_stays_what_it_is(place: Place) -> None:
+    place.rows("ALTER TABLE {p}doorward_inbox RENAME TO {p}elsewhere")
+    with pytest.raises(DBAPIError, match=r"doorward_inbox"):
+        place.do("accept", message("m", "a.b", T, {}))
+
+
 def test_a_foreign_table_stays_as_it_is(tmp_path: Path) -> None:
     engine = create_engine(f"sqlite:///{tmp_path}/a.db")
     with engine.begin() as connection:
@@ -338,6 +446,12 @@ def test_a_foreign_table_stays_as_it_is(tmp_path: Path) -> None:
         ({"retention": 3600}, "retry horizon"),
         ({"prefix": "a; DROP"}, "prefix"),
         ({"lease": 0}, "lease"),
+        ({"lease": float("nan")}, "lease"),
+        ({"lease": float("inf")}, "lease"),
+        ({"retention": float("nan")}, "retention"),
+        ({"first_retry": -5}, "first_retry"),
+        ({"first_retry": float("nan")}, "first_retry"),
+        ({"dead_letter_retention": float("inf")}, "dead_letter_retention"),
     ],
 )
 def test_settings_that_break_the_promise(settings: Any, said: str) -> None:
@@ -380,6 +494,75 @@ def test_errors_keep_statements_to_themselves(tmp_path: Path) -> None:
         error = connection.execute(text("SELECT last_error FROM doorward_inbox")).scalar_one()
     assert "IntegrityError" in error
     assert "ada" not in error
+
+
+def test_what_is_kept_of_an_error_is_no_value(place: Place) -> None:
+    place.rows("CREATE TABLE {p}effects (email TEXT UNIQUE)")
+    place.on(lambda m: "INSERT INTO {p}effects VALUES ('ada@example.com')")
+    place.do("accept", message("m1", "a.b", T, {}))
+    place.do("accept", message("m2", "a.b", T, {}))
+    assert place.do("work").failed == 1
+    ((error,),) = place.rows("SELECT last_error FROM {p}doorward_inbox WHERE failures > 0")
+    assert "IntegrityError" in error
+    assert "ada" not in error
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_migrations_at_the_same_time(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Each in a process of its own, and on a PostgreSQL whose default is another isolation."""
+    prefix = next(PREFIXES)
+    if database == "sqlite":
+        url = f"sqlite:///{tmp_path}/a.db"
+    else:
+        port = request.getfixturevalue("postgres_port")
+        url = f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
+        url += "?options=-c%20default_transaction_isolation%3Dserializable"
+    script = (
+        "import sys; from sqlalchemy import create_engine; from doorward.sync import Inbox\n"
+        "inbox = Inbox(create_engine(sys.argv[1]), prefix=sys.argv[2])\n"
+        "print('ready', flush=True); sys.stdin.readline(); print(inbox.migrate(), flush=True)"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, url, prefix],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    told = [process.stdin for process in processes if process.stdin]
+    for pipe in told:
+        pipe.write("go\n")
+        pipe.flush()
+    said = sorted(process.communicate(timeout=60)[0] for process in processes)
+    assert said == ["['inbox', 'tables', 'backfill']\n", *["[]\n"] * 3]
+
+
+def test_a_migration_that_is_interrupted_leaves_nothing(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/a.db")
+    inbox = Inbox(engine)
+    run = inbox._store._run
+    left = 6
+
+    def run_some(*arguments: Any, **values: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise KeyboardInterrupt
+        return run(*arguments, **values)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inbox._store, "_run", run_some)
+        with pytest.raises(KeyboardInterrupt):
+            inbox.migrate()
+    assert len(inbox.migrate()) == 3
+    engine.dispose()
 
 
 def test_the_migrations_are_the_crates() -> None:

@@ -7,8 +7,6 @@ import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from ._inbox import ENDED, HandlerFailed, Handlers, count, logger, raise_if_away, said
@@ -99,7 +97,11 @@ class AsyncInbox:
         if not isinstance(claim, Claim):
             return claim if claim in ("done", "dead") else "in_hand"
         turn = Turn()
-        await self._handle(claim, turn)
+        try:
+            await self._handle(claim, turn)
+        except BaseException:
+            await asyncio.shield(self._release([claim]))
+            raise
         if turn.done:
             return "done"
         return "dead" if turn.dead else "failed" if turn.failed else "in_hand"
@@ -217,14 +219,9 @@ class AsyncInbox:
             async with session:
                 yield session
                 await session.commit()
-        except DBAPIError as error:
+        except Exception as error:
             raise_if_away(error)
             raise
-        except PoolTimeout:
-            raise Unavailable("no connection became free in time") from None
-        except OSError as error:
-            # asyncpg lets a refused connection through as it is.
-            raise Unavailable(type(error).__name__) from error
 
     def _now(self) -> int:
         return int(self._clock() * 1000)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import re
+import sqlite3
 import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -136,7 +139,11 @@ class Inbox:
                 state = self._store.state(session.connection(), id)
                 return state if state in ("done", "dead") else "in_hand"
         turn = Turn()
-        self._handle(claim, turn)
+        try:
+            self._handle(claim, turn)
+        except BaseException:
+            self._release([claim])
+            raise
         if turn.done:
             return "done"
         return "dead" if turn.dead else "failed" if turn.failed else "in_hand"
@@ -247,25 +254,42 @@ class Inbox:
             with session:
                 yield session
                 session.commit()
-        except DBAPIError as error:
+        except Exception as error:
             raise_if_away(error)
             raise
-        except PoolTimeout:
-            raise Unavailable("no connection became free in time") from None
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
 
 
-def raise_if_away(error: DBAPIError) -> None:
+def raise_if_away(error: Exception) -> None:
     """Turns an error that says nothing against the statement into `Unavailable`."""
-    missing = "no such table" in str(error.orig)
-    if error.connection_invalidated or (
-        isinstance(error, (OperationalError, InterfaceError)) and not missing
-    ):
-        raise Unavailable(type(error.orig).__name__) from error
+    if isinstance(error, PoolTimeout):
+        raise Unavailable("no connection became free in time") from None
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    # psycopg and asyncpg say it in this way, psycopg2 in that. While asyncpg connects, its errors
+    # come as they are.
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    if isinstance(state, str):
+        away = state.startswith(_AWAY)
+    elif isinstance(cause, sqlite3.Error):
+        away = _SQLITE_AWAY.search(str(cause)) is not None
+    elif isinstance(error, DBAPIError):
+        # Nobody was there to give a SQLSTATE.
+        away = error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError))
+    else:
+        # A connection that is refused, or does not come about in time.
+        away = isinstance(error, (OSError, asyncio.TimeoutError))
+    if away:
+        raise Unavailable(type(cause).__name__) from error
 
 
+#: Classes of SQLSTATE (PostgreSQL, appendix A): the connection; a transaction that is to be tried
+#: again; resources; a lock that was not to be had; operator intervention; the system. And a primary
+#: that has become a standby.
+_AWAY = ("08", "40", "53", "55", "57", "58", "25006")
+#: SQLITE_BUSY, LOCKED, CANTOPEN, IOERR, FULL and READONLY. Python 3.10 does not tell the code.
+_SQLITE_AWAY = re.compile("is locked|unable to open|disk I/O error|disk is full|readonly database")
 #: Why a handler failed that seemed to succeed. A commit after a failed statement is a silent
 #: rollback, and so the message would not be completed.
 ENDED = (
@@ -278,9 +302,11 @@ def said(error: Exception) -> str:
     """What is kept of an error as a message's reason for failing."""
     if isinstance(error, HandlerFailed):
         return str(error)
-    if isinstance(error, DBAPIError):
-        # Without the statement and its values.
-        return f"{type(error).__name__}: {error.orig}"
+    if isinstance(error, SQLAlchemyError):
+        # Without the statement and its values; and of what the database says only the first line,
+        # for the next one (DETAIL) repeats values as well.
+        lines = str(getattr(error, "orig", None) or error).splitlines()
+        return f"{type(error).__name__}: {lines[0] if lines else ''}"
     return f"{type(error).__name__}: {error}"
 
 

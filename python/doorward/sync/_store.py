@@ -23,6 +23,7 @@ _BOOLEANS = frozenset({"banned", "locked", "verified", "is_primary"})
 _INTEGERS = frozenset({"now", "most", "failures", "version", "max_allowed_memberships"})
 _MIGRATION_LOCK = 0x646F_6F72_7761_7264
 _LONGEST_REST = 3600.0
+_LONGEST = 1000 * 365.25 * 24 * 3600
 _MAX_ERROR = 1000
 #: Workers may vanish for reasons of their own.
 _CLAIMS_PER_FAILURE = 3
@@ -102,6 +103,18 @@ class Store:
                 "prefix: expected at most 20 lower-case letters, digits and underscores, "
                 "a letter first"
             )
+        patience = {
+            "lease": lease,
+            "first_retry": first_retry,
+            "retention": retention,
+            "dead_letter_retention": dead_letter_retention,
+        }
+        for name, seconds in patience.items():
+            # NaN is neither less nor more than anything.
+            if not 0 <= seconds < _LONGEST:
+                raise ValueError(
+                    f"{name}: expected seconds, 0 or more, and less than a thousand years"
+                )
         if retention < 28 * 3600:
             raise ValueError(
                 "retention: less than 28 hours, the sender's retry horizon, would let a late "
@@ -121,10 +134,15 @@ class Store:
 
     def migrate(self, connection: Connection, now: int) -> list[str]:
         if _is_postgres(connection):
+            # Whatever the database's default is: who waited for the lock sees what its holder did.
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL READ COMMITTED"))
             lock = text("SELECT pg_advisory_xact_lock(:version)").bindparams(
                 bindparam("version", _MIGRATION_LOCK, BigInteger())
             )
             connection.execute(lock)
+        elif not _in_transaction(connection):
+            # Python begins a transaction no sooner than at an INSERT, and so at each CREATE anew.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         self._run(
             connection,
             "CREATE TABLE IF NOT EXISTS {p}doorward_migrations (version BIGINT NOT NULL "
@@ -483,6 +501,12 @@ def _is_postgres(connection: Connection) -> bool:
     if name == "sqlite":
         return False
     raise ValueError(f"{name} is not supported; SQLite and PostgreSQL are")
+
+
+def _in_transaction(connection: Connection) -> bool:
+    """Whether the application has SQLite's driver begin by itself."""
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.in_transaction)
 
 
 @lru_cache(1)
