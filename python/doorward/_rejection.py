@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ._reason import Reason
+from ._refusal import Refusal
 
 
-class Rejection(Exception):
+class Rejection(Refusal):
     """One refusal of one request.
 
     `reason` is for programs, `headers` and `body` are what an adapter sends, `detail` and `hint`
@@ -13,51 +14,15 @@ class Rejection(Exception):
     which belongs to the body.
     """
 
-    reason: Reason
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-    detail: str
-    hint: str
-    content_type: str
-
-    def __init__(
-        self,
-        reason: str,
-        status: int,
-        headers: list[tuple[str, str]],
-        body: bytes,
-        detail: str,
-        hint: str,
-        content_type: str = "application/json",
-    ) -> None:
-        super().__init__(reason)
-        self.reason = Reason(reason)
-        self.status = status
-        self.headers = headers
-        self.body = body
-        self.detail = detail
-        self.hint = hint
-        self.content_type = content_type
+    @property
+    def reason(self) -> Reason:
+        """Why."""
+        return Reason(self._code)
 
     @property
     def absent(self) -> bool:
         """Whether there were no credentials at all: what optional authentication lets through."""
         return self.reason is Reason.CREDENTIALS_MISSING
-
-    def __str__(self) -> str:
-        return f"{self.reason.value}: {self.detail}" if self.detail else self.reason.value
-
-    def __reduce__(self) -> tuple[type[Rejection], tuple[object, ...]]:
-        return type(self), (
-            self.reason.value,
-            self.status,
-            self.headers,
-            self.body,
-            self.detail,
-            self.hint,
-            self.content_type,
-        )
 
 
 class ConfigError(ValueError):
