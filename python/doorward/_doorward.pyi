@@ -581,11 +581,16 @@ class WebhookVerifier:
         """The message's id, when it was signed in seconds, and which secret did. Raises `WebhookRejection`."""
     def verify_event(
         self, body: bytes | bytearray | memoryview | str, headers: Any
-    ) -> tuple[str, int, int, dict[str, Any], bytes]:
-        """The same, the event, and the bytes that were signed. Raises `WebhookRejection`."""
+    ) -> tuple[str, int, int, str, bytes]:
+        """The same, the event's type, and the bytes that were signed. Raises `WebhookRejection`."""
     @staticmethod
     def sign(secret: str, id: str, sent_at: int, body: bytes | bytearray | memoryview | str) -> str:
         """The value of the signature header. Raises `ConfigError`."""
+
+def read_webhook_event(body: bytes) -> tuple[str, int | None, dict[str, Any], str | None]:
+    """What a genuine body says: its type, when it happened in milliseconds since 1970, the whole event, and the text of
+    its `data`. A member of the event or of its `data` that cannot be read is `None`. Raises `WebhookRejection`.
+    """
 
 def webhook_body_refused(bytes: int | None, detail: str = "") -> WebhookRejection:
     """The refusal of a body that is too large, or (`None`) that broke off."""

@@ -23,7 +23,7 @@ import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ._doorward import WebhookVerifier
+from ._doorward import WebhookVerifier, read_webhook_event
 from ._reason import WebhookReason
 from ._webhook_rejection import WebhookRejection
 
@@ -95,8 +95,8 @@ class Webhook:
         `headers`  a mapping or a list of pairs, in any case; an ASGI scope, a WSGI environ, or a
                    framework's request. Pairs are better than a mapping, which hides repetitions.
 
-        Raises `WebhookRejection`. Genuine messages that are no event, a JSON object with a `type`,
-        are refused as `payload_malformed`; `verify_message` takes those.
+        Raises `WebhookRejection`. Genuine messages that are no event, a JSON object with a `type`
+        of 1 to 255 bytes, are refused as `payload_malformed`; `verify_message` takes those.
         """
         return WebhookEvent(*self._verifier.verify_event(body, headers))
 
@@ -137,27 +137,29 @@ class WebhookEvent(WebhookMessage):
     `event["type"]` reads the payload, as handlers written for other libraries do.
     """
 
-    __slots__ = ("body", "payload")
+    __slots__ = ("_payload", "body", "type")
 
-    payload: dict[str, Any]
-    """The whole event, as it came."""
+    type: str
+    """`user.created`, … New types may come at any time."""
     body: bytes
     """The bytes that were signed."""
 
-    def __init__(
-        self, id: str, sent_at: int, secret_index: int, payload: dict[str, Any], body: bytes
-    ) -> None:
+    def __init__(self, id: str, sent_at: int, secret_index: int, type: str, body: bytes) -> None:
         self.id = id
         self.sent_at = sent_at
         self.secret_index = secret_index
-        self.payload = payload
+        self.type = type
         self.body = body
+        self._payload: dict[str, Any] | None = None
 
     @property
-    def type(self) -> str:
-        """`user.created`, … New types may come at any time."""
-        name: str = self.payload["type"]
-        return name
+    def payload(self) -> dict[str, Any]:
+        """The whole event, as it came. A member of it or of its `data` that cannot be read, for
+        example because a user nested their metadata deeper than 127 levels, is `None`.
+        """
+        if self._payload is None:
+            self._payload = read_webhook_event(self.body)[2]
+        return self._payload
 
     @property
     def data(self) -> Any:

@@ -6,7 +6,8 @@
 use std::fmt;
 use std::sync::LazyLock;
 
-use doorward_core::{Timestamp, WebhookReason, WebhookRejection};
+use doorward_core::webhook::WebhookEvent;
+use doorward_core::{Timestamp, WebhookRejection};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -18,21 +19,13 @@ pub struct ClerkEvent {
 }
 
 impl ClerkEvent {
-    /// Reads a verified body.
+    /// Reads a verified body. A member of the event or of its data that cannot be read is null.
     ///
     /// # Errors
-    /// `payload_malformed`: the body is not JSON, not an object, or has no `type`.
+    /// `payload_malformed`: see [`WebhookEvent::read`].
     pub fn parse(body: &[u8]) -> Result<Self, WebhookRejection> {
-        let malformed = |detail: String| {
-            WebhookRejection::new(WebhookReason::PayloadMalformed).with_detail(detail)
-        };
-        let value: Value = serde_json::from_slice(body).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            malformed(format!(
-                "the body is not JSON (line {line}, column {column})"
-            ))
-        })?;
-        Self::from_value(value).map_err(|why| malformed(why.to_owned()))
+        let raw = WebhookEvent::read(body)?.to_object();
+        Ok(Self { raw })
     }
 
     /// Takes an event that is JSON already.
@@ -504,6 +497,8 @@ static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
 
 #[cfg(test)]
 mod tests {
+    use doorward_core::WebhookReason;
+
     use super::*;
     use serde_json::json;
 
@@ -643,7 +638,10 @@ mod tests {
             assert!(found.contains(said), "{body:?}: {found}");
         }
         let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert!(refused(deep.as_bytes()).contains("not JSON"));
+        assert!(refused(deep.as_bytes()).contains("not a JSON object"));
+        let event = format!(r#"{{"type":"a","data":{{"id":"user_1","deep":{deep}}}}}"#);
+        let event = ClerkEvent::parse(event.as_bytes()).unwrap();
+        assert_eq!(event.data_id(), Some("user_1"));
     }
 
     #[test]

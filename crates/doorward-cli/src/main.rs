@@ -2,6 +2,7 @@
 
 mod commands;
 mod output;
+mod serving;
 mod settings;
 mod store;
 

@@ -27,13 +27,21 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    pub(crate) async fn open(&self) -> Result<(Database, Schema), Failure> {
+    /// Makes a SQLite file that is missing.
+    pub(crate) async fn create(&self) -> Result<(Database, Schema), Failure> {
         let schema = Schema::with_prefix(&self.prefix)?;
         let database = Database::connect(&self.database).await?;
         Ok((database, schema))
     }
 
-    /// As [`Store::open`], of a database whose tables are those this program knows.
+    /// As [`Store::create`], of a database that is there: a slip in its name makes no new one.
+    pub(crate) async fn open(&self) -> Result<(Database, Schema), Failure> {
+        let schema = Schema::with_prefix(&self.prefix)?;
+        let database = Database::connect_existing(&self.database).await?;
+        Ok((database, schema))
+    }
+
+    /// As [`Store::open`], whose tables are those this program knows.
     pub(crate) async fn open_migrated(&self) -> Result<(Database, Schema), Failure> {
         let (database, schema) = self.open().await?;
         schema.check(&database).await?;

@@ -309,10 +309,13 @@ fn backfills_resumes_and_waits_when_told_to() {
     let early = output(&["sync", "status", "--database", &url]);
     assert_eq!(early.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&early.stderr).contains("doorward sync migrate"));
-    let pending = output(&["sync", "migrate", "--check", "--database", &url]);
-    assert_eq!(pending.status.code(), Some(1));
+    let check = || output(&["sync", "migrate", "--check", "--database", &url]);
+    assert_eq!(check().status.code(), Some(2));
+    // A slip in the name makes no new database.
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     let applied = run(&["--json", "sync", "migrate", "--database", &url]);
     assert_eq!(applied["applied"].as_array().unwrap().len(), 3);
+    assert_eq!(check().status.code(), Some(0));
 
     let issuer = doorward_issuer::DevIssuer::builder()
         .people(730, 31)
@@ -358,6 +361,112 @@ fn backfills_resumes_and_waits_when_told_to() {
     drop(served);
     // Everything is there, so nobody is asked again.
     assert!(backfill(issuer.secret_key(), "100").status.success());
+}
+
+#[test]
+fn a_backfill_leaves_out_what_it_cannot_read() {
+    let folder = Folder::new("unreadable");
+    let url = folder.sqlite_url();
+    run(&["--json", "sync", "migrate", "--database", &url]);
+    let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+    let users = format!(
+        r#"[{{"id": "user_1", "updated_at": 1, "unsafe_metadata": {deep}}}, {{"id": 7}}, {{"id": "user_2", "updated_at": 1}}]"#
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let api = format!("http://{}/v1", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        // Organizations, the count of users, users, memberships.
+        for _ in 0..4 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let request = read_request(&mut stream);
+            let path = request.split([' ', '?']).nth(1).unwrap();
+            let body = match path {
+                "/v1/users" => users.as_str(),
+                "/v1/users/count" => r#"{"total_count": 3}"#,
+                _ => r#"{"data": [], "total_count": 0}"#,
+            };
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            );
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    let arguments = [
+        "--json",
+        "sync",
+        "backfill",
+        "--database",
+        &url,
+        "--api",
+        &api,
+    ];
+    let filled = doorward(&arguments)
+        .env("CLERK_SECRET_KEY", "sk_test_abc")
+        .output()
+        .unwrap();
+    assert!(filled.status.success(), "{filled:?}");
+    let told = String::from_utf8(filled.stdout).unwrap();
+    assert!(
+        told.contains(r#""seen":3,"table":"users","unreadable":1"#),
+        "{told}"
+    );
+    let status = run(&["--json", "sync", "status", "--database", &url]);
+    assert_eq!(status["tables"]["users"]["present"], 2);
+    server.join().unwrap();
+}
+
+#[test]
+fn whoever_sends_no_head_is_not_waited_for() {
+    let folder = Folder::new("slow");
+    let serve = Serve::start(&folder.sqlite_url(), &[]);
+    let address = serve.admin.trim_start_matches("http://");
+    let mut slow = TcpStream::connect(address).unwrap();
+    slow.write_all(b"POST /webhooks/clerk HTTP/1.1\r\nhost: x\r\nx: y")
+        .unwrap();
+    let mut idle = TcpStream::connect(address).unwrap();
+    // Others are served meanwhile.
+    assert!(get(&serve.admin, "/healthz").starts_with("HTTP/1.1 200"));
+    for stream in [&mut slow, &mut idle] {
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(!answer.starts_with(b"HTTP/1.1 2"));
+    }
+}
+
+#[test]
+fn what_is_forwarded_is_signed_with_the_secret_that_can() {
+    let folder = Folder::new("signed");
+    let public = "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=";
+    let receiver = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("http://{}/", receiver.local_addr().unwrap());
+    let flags = ["--forward", &target];
+    let both = format!("{public},{SECRET}");
+    let serve = Serve::start_with(&folder.sqlite_url(), &flags, &both);
+    run(&["--json", "webhooks", "send", "--to", &serve.webhooks]);
+    let (mut stream, _) = receiver.accept().unwrap();
+    let request = read_request(&mut stream).to_lowercase();
+    assert!(request.contains("webhook-signature: v1,"), "{request}");
+    stream
+        .write_all(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n")
+        .unwrap();
+    let url = folder.sqlite_url();
+    let alone = doorward(&[
+        "webhooks",
+        "serve",
+        "--database",
+        &url,
+        "--forward",
+        &target,
+    ])
+    .env("CLERK_WEBHOOK_SIGNING_SECRET", public)
+    .output()
+    .unwrap();
+    assert_eq!(alone.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&alone.stderr).contains("cannot sign"));
 }
 
 #[test]
@@ -504,6 +613,10 @@ struct Serve {
 
 impl Serve {
     fn start(database: &str, flags: &[&str]) -> Self {
+        Self::start_with(database, flags, SECRET)
+    }
+
+    fn start_with(database: &str, flags: &[&str], secrets: &str) -> Self {
         let fixed = [
             "--json",
             "webhooks",
@@ -514,6 +627,7 @@ impl Serve {
             database,
         ];
         let mut process = doorward(&[&fixed, flags].concat())
+            .env("CLERK_WEBHOOK_SIGNING_SECRET", secrets)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

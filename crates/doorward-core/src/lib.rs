@@ -35,6 +35,7 @@ mod tenant;
 mod timestamp;
 mod verifier;
 pub mod webhook;
+mod webhook_event;
 mod webhook_rejection;
 
 pub use algorithm::{Algorithm, AlgorithmSet};

@@ -32,6 +32,60 @@ impl Timestamp {
         seconds.is_finite() && seconds.abs() <= Self::LAST.0 as f64 / 1000.0
     }
 
+    /// From a date and time as RFC 3339 has it (§5.6), with its offset; fractions are cut off after milliseconds. `None`
+    /// for anything else.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let number = |from: usize, to: usize| {
+            let digits = bytes.get(from..to)?;
+            let value = |sum: i64, digit: &u8| sum * 10 + i64::from(digit - b'0');
+            digits
+                .iter()
+                .all(u8::is_ascii_digit)
+                .then(|| digits.iter().fold(0, value))
+        };
+        let is = |place: usize, among: &[u8]| bytes.get(place).is_some_and(|b| among.contains(b));
+        if !(is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":")) {
+            return None;
+        }
+        let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+        let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+        let mut end = 19;
+        let mut millis = 0;
+        if is(end, b".") {
+            let digits = bytes[end + 1..].iter().take_while(|b| b.is_ascii_digit());
+            let count = digits.count();
+            for place in 1..=3 {
+                let digit = if place <= count {
+                    number(end + place, end + place + 1)?
+                } else {
+                    0
+                };
+                millis = millis * 10 + digit;
+            }
+            end += 1 + count;
+            if count == 0 {
+                return None;
+            }
+        }
+        let offset = match bytes.get(end..)? {
+            [b'Z' | b'z'] => 0,
+            [sign @ (b'+' | b'-'), _, _, b':', _, _] => {
+                let (hours, minutes) = (number(end + 1, end + 3)?, number(end + 4, end + 6)?);
+                let ahead = (hours <= 23 && minutes <= 59).then_some(hours * 60 + minutes)?;
+                if *sign == b'+' { ahead } else { -ahead }
+            }
+            _ => return None,
+        };
+        let days = days_from_civil(year, month, day)?;
+        if hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        let minutes = (days * 24 + hour) * 60 + minute - offset;
+        // The last second of a minute may be a leap second.
+        Some(Self((minutes * 60 + second.min(59)) * 1000 + millis))
+    }
+
     /// The end of the year 9999. A date beyond it is a mistake or an attack.
     pub const LAST: Self = Self::from_secs(253_402_300_799);
 
@@ -114,9 +168,62 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
+/// The day count of a date, if there is such a date.
+fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
+    let year_from_march = if month <= 2 { year - 1 } else { year };
+    let era = year_from_march.div_euclid(400);
+    let year_of_era = year_from_march.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    (civil_from_days(days) == (year, month, day)).then_some(days)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_rfc_3339() {
+        for (text, millis) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2027-01-15T08:00:00Z", 1_800_000_000_000),
+            ("2027-01-15t08:00:00.5z", 1_800_000_000_500),
+            ("2027-01-15 08:00:00.1239999Z", 1_800_000_000_123),
+            ("2027-01-15T09:30:00+01:30", 1_800_000_000_000),
+            ("2027-01-14T22:00:00-10:00", 1_800_000_000_000),
+            ("2000-02-29T00:00:00Z", 951_782_400_000),
+            ("2016-12-31T23:59:60Z", 1_483_228_799_000),
+        ] {
+            let found = Timestamp::from_rfc3339(text).map(Timestamp::as_millis);
+            assert_eq!(found, Some(millis), "{text}");
+        }
+        for bad in [
+            "",
+            "2027-01-15",
+            "2027-01-15T08:00:00",
+            "2027-01-15T08:00:00.Z",
+            "2027-01-15T08:00:00Z ",
+            "2027-02-29T08:00:00Z",
+            "2027-00-15T08:00:00Z",
+            "2027-13-15T08:00:00Z",
+            "2027-01-00T08:00:00Z",
+            "2027-01-15T24:00:00Z",
+            "2027-01-15T08:60:00Z",
+            "2027-01-15T08:00:61Z",
+            "2027-01-15T08:00:00+1:00",
+            "2027-01-15T08:00:00+24:00",
+            "+027-01-15T08:00:00Z",
+            "2027-01-15T08:00:00Zé",
+            "２027-01-15T08:00:00Z",
+        ] {
+            assert_eq!(Timestamp::from_rfc3339(bad), None, "{bad}");
+        }
+        for seconds in (-62_135_596_800..253_402_300_799_i64).step_by(86_399 * 97) {
+            let moment = Timestamp::from_secs(seconds);
+            assert_eq!(Timestamp::from_rfc3339(&moment.to_string()), Some(moment));
+        }
+    }
 
     #[test]
     fn prints_as_rfc_3339() {

@@ -1,7 +1,8 @@
 //! Webhooks as Standard Webhooks 1.0.0 and Svix, its origin, sign them
 //! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 //!
-//! What is signed is the id, a dot, the timestamp, a dot, and the body's octets. Nothing here parses the body.
+//! What is signed is the id, a dot, the timestamp, a dot, and the body's octets. Nothing parses the body before that;
+//! [`WebhookEvent`] reads it afterwards.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::crypto::{self, HmacSha256, VerifyingKey};
 use crate::jwk;
 use crate::spelling::Material;
 use crate::timestamp::Timestamp;
+pub use crate::webhook_event::{MAX_TYPE_BYTES, Members, WebhookEvent};
 pub use crate::webhook_rejection::{WebhookReason, WebhookRejection};
 
 /// Verifies webhooks with one or several signing secrets, parsed once. Cheap to clone; `Debug` shows how many secrets of
@@ -495,7 +497,7 @@ fn id(value: &[u8]) -> Result<&str, WebhookRejection> {
         return malformed("it is empty");
     }
     if value.len() > MAX_ID_BYTES {
-        return malformed("it is longer than 256 bytes");
+        return malformed("it is longer than 255 bytes");
     }
     if value.contains(&b'.') {
         return malformed("it contains a dot");
@@ -695,7 +697,8 @@ pub const MAX_SIGNATURES: usize = 32;
 /// The longest list of signatures.
 pub const MAX_LIST_BYTES: usize = 8 * 1024;
 
-const MAX_ID_BYTES: usize = 256;
+/// The longest id of a message. Whoever remembers messages keeps it in a column of a database.
+pub const MAX_ID_BYTES: usize = 255;
 
 /// A MAC is made once for each secret; a public key checks each entry anew, so a stranger gets so many.
 const MAX_PUBLIC_KEY_CHECKS: usize = 16;

@@ -49,7 +49,7 @@ reasons! {
         "A sender that sends both families gives them the same values; look for something in between that adds one.";
     IdMalformed = "id_malformed", 400,
         "The message's id is not one.",
-        "An id is 1 to 256 visible ASCII characters without `.` and `,`. A comma means that two headers were joined on the way.";
+        "An id is 1 to 255 visible ASCII characters without `.` and `,`. A comma means that two headers were joined on the way.";
     TimestampMalformed = "timestamp_malformed", 400,
         "The timestamp is not a whole number of seconds since 1970.",
         "Timestamps are seconds, in decimal digits alone: no milliseconds, no sign, no fraction, no leading zero.";
@@ -67,7 +67,7 @@ reasons! {
         "Use the signing secret of this very endpoint (each has its own; development and production differ), and verify the body as it arrived, before anything parses or re-encodes it.";
     PayloadMalformed = "payload_malformed", 400,
         "The message is genuine, and its body is not what this endpoint reads.",
-        "The signature verified. Check which provider and which events are sent to this endpoint.";
+        "The signature verified. An event is a JSON object with a `type` of 1 to 255 bytes; check which provider and which events are sent to this endpoint.";
 }
 
 impl WebhookReason {

@@ -46,6 +46,7 @@ fn _doorward(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("WEBHOOK_REASONS", webhook::reasons(py)?)?;
     module.add("MAX_WEBHOOK_BYTES", doorward::core::webhook::MAX_BODY_BYTES)?;
     module.add_class::<webhook::WebhookVerifier>()?;
+    module.add_function(wrap_pyfunction!(webhook::read_webhook_event, module)?)?;
     module.add_function(wrap_pyfunction!(webhook::webhook_body_refused, module)?)?;
     module.add_function(wrap_pyfunction!(asgi::admit, module)?)?;
     module.add_function(wrap_pyfunction!(verify_jws, module)?)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use doorward::core::webhook;
+use doorward::core::webhook::{self, Members, WebhookEvent};
 use doorward::{
     Clock, RequestHead, Timestamp, WebhookMessage, WebhookReason, WebhookRejection,
     WebhookVerifier as Engine,
@@ -12,14 +12,15 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString, PyTuple};
+use serde_json::value::RawValue;
 
 use crate::authenticator::{PyClock, environment};
 use crate::head::{Fields, HeadOf, Text, text};
 use crate::refusal::{config_error, raise_webhook};
 use crate::value;
 
-/// The message's id, its time and the secret's index; the event; the octets that were signed.
-type Event<'py> = (String, i64, usize, Bound<'py, PyDict>, Bound<'py, PyBytes>);
+/// The message's id, its time and the secret's index; the event's type; the octets that were signed.
+type Event<'py> = (String, i64, usize, String, Bound<'py, PyBytes>);
 
 /// Verifies webhooks with one or several secrets.
 #[pyclass(frozen, module = "doorward", name = "WebhookVerifier")]
@@ -66,7 +67,7 @@ impl WebhookVerifier {
         Ok(told(&message))
     }
 
-    /// The same, and the event: a JSON object with a `type`.
+    /// The same of an event: a JSON object with a `type`, whose other members are read when somebody asks.
     fn verify_event<'py>(
         &self,
         py: Python<'py>,
@@ -75,16 +76,15 @@ impl WebhookVerifier {
     ) -> PyResult<Event<'py>> {
         let octets = octets(body)?;
         let message = self.judge(py, octets.bytes(), headers)?;
-        let event = event(py, octets.bytes()).map_err(|why| {
-            let reason = WebhookReason::PayloadMalformed;
-            raise_webhook(py, &WebhookRejection::new(reason).with_detail(why))
-        })?;
+        let event = WebhookEvent::read(octets.bytes())
+            .map_err(|rejection| raise_webhook(py, &rejection))?;
+        let kind = event.kind().to_owned();
         let (id, sent_at, index) = told(&message);
         let kept = match octets {
             Text::Bytes(bytes) => bytes,
             Text::Owned(bytes) => PyBytes::new(py, &bytes),
         };
-        Ok((id, sent_at, index, event, kept))
+        Ok((id, sent_at, index, kind, kept))
     }
 
     /// The value of the signature header.
@@ -176,28 +176,50 @@ fn told(message: &WebhookMessage) -> (String, i64, usize) {
     (id, message.sent_at().as_secs(), message.secret_index())
 }
 
-fn event<'py>(py: Python<'py>, body: &[u8]) -> Result<Bound<'py, PyDict>, String> {
-    // What json says of it may quote the body.
-    let json = value::from_json(py, body).map_err(|error| {
-        let said = error.value(py).to_string();
-        format!(
-            "the body is not JSON: {}",
-            said.chars().take(160).collect::<String>()
-        )
-    })?;
-    let Ok(event) = json.cast_into::<PyDict>() else {
-        return Err("the event is not a JSON object".to_owned());
-    };
-    match event.get_item(intern!(py, "type")) {
-        Ok(Some(name)) => match name.cast::<PyString>() {
-            Ok(name) if name.is_empty().unwrap_or(true) => {
-                Err("the event's `type` is empty".to_owned())
-            }
-            Ok(_) => Ok(event),
-            Err(_) => Err("the event's `type` is not a string".to_owned()),
-        },
-        _ => Err("the event has no `type`".to_owned()),
+/// An event's type, when it happened in milliseconds since 1970, the whole event, and the text of its `data`.
+type Read<'py> = (String, Option<i64>, Bound<'py, PyDict>, Option<&'py str>);
+
+/// What a genuine body says.
+#[pyfunction]
+pub(crate) fn read_webhook_event<'py>(
+    py: Python<'py>,
+    body: &'py Bound<'py, PyBytes>,
+) -> PyResult<Read<'py>> {
+    let body = body.as_bytes();
+    let event = WebhookEvent::read(body).map_err(|rejection| raise_webhook(py, &rejection))?;
+    let happened_at = event.happened_at().map(Timestamp::as_millis);
+    let payload = payload(py, body, &event)?;
+    let data = event.data().map(RawValue::get);
+    Ok((event.kind().to_owned(), happened_at, payload, data))
+}
+
+/// As [`WebhookEvent::to_object`].
+fn payload<'py>(
+    py: Python<'py>,
+    body: &[u8],
+    event: &WebhookEvent<'_>,
+) -> PyResult<Bound<'py, PyDict>> {
+    if let Ok(whole) = value::from_json(py, body)
+        && let Ok(whole) = whole.cast_into()
+    {
+        return Ok(whole);
     }
+    let dict = PyDict::new(py);
+    for (name, text) in event.members().iter() {
+        match Members::of(text).filter(|_| name == "data") {
+            Some(members) => dict.set_item(name, readable(py, &members)?)?,
+            None => dict.set_item(name, value::from_json(py, text.get().as_bytes()).ok())?,
+        }
+    }
+    Ok(dict)
+}
+
+fn readable<'py>(py: Python<'py>, members: &Members<'_>) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (name, text) in members.iter() {
+        dict.set_item(name, value::from_json(py, text.get().as_bytes()).ok())?;
+    }
+    Ok(dict)
 }
 
 /// The body as it arrived.

@@ -38,6 +38,8 @@ pub struct Progress {
     pub seen: u64,
     /// How many the provider says there are.
     pub total: Option<u64>,
+    /// How many of those this run brought could not be read, for they lack an id. They are logged.
+    pub unreadable: u64,
     /// Nothing is left.
     pub finished: bool,
     /// The provider asked to wait this long; then it goes on.
@@ -183,10 +185,20 @@ impl Backfill {
             let count = u32::try_from(page.objects.len()).unwrap_or(u32::MAX);
             let mut changes = Vec::with_capacity(page.objects.len());
             for object in &page.objects {
-                let change = Change::of_object(resource, object, 0).map_err(|why| {
-                    BackfillError::Answer(format!("an object without an id ({why})"))
-                })?;
-                changes.push(change);
+                match Change::of_object(resource, object, 0) {
+                    Ok(change) => changes.push(change),
+                    Err(why) => {
+                        progress.unreadable += 1;
+                        let table = resource.table();
+                        tracing::warn!(target: "doorward", table, why, "an object cannot be read and is left out");
+                    }
+                }
+            }
+            if changes.is_empty() && count > 0 {
+                // Nowhere to go on from; and so many are the provider's new shape rather than one slip.
+                return Err(BackfillError::Answer(
+                    "200 with a page of which nothing can be read".to_owned(),
+                ));
             }
             let full = count >= self.page_size;
             place = match resource {
@@ -328,6 +340,7 @@ impl Backfill {
             total: row
                 .optional_int(2)?
                 .and_then(|total| u64::try_from(total).ok()),
+            unreadable: 0,
             finished: row.optional_int(3)?.is_some(),
             waiting: None,
         };

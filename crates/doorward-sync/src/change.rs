@@ -3,13 +3,12 @@
 //! Read leniently: a member that is missing or of another type is unknown, for providers send what their documents do
 //! not foresee. Only the id has to be there.
 
-use std::collections::BTreeMap;
-
 use doorward_core::Timestamp;
+use doorward_core::webhook::Members;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
-use crate::message::{MAX_ID_BYTES, Message};
+use crate::message::Message;
 use crate::tables::Resource;
 
 /// One object as the provider described it, or that it is gone.
@@ -45,11 +44,11 @@ impl Change {
         let Some(resource) = Resource::of_events(noun) else {
             return Ok(None);
         };
-        let envelope = message.envelope().map_err(|error| error.to_string())?;
-        let event_at = envelope.happened_at().unwrap_or(received_at).as_millis();
+        let event = message.event().map_err(|error| error.to_string())?;
+        let event_at = event.happened_at().unwrap_or(received_at).as_millis();
         // A session that is over never comes back, whatever it is called.
         let gone = matches!(verb, "deleted" | "ended" | "removed" | "revoked");
-        let data = envelope.data.ok_or("data: it is missing")?;
+        let data = event.data().ok_or("data: it is missing")?;
         let mut change = Self::of_object(resource, data, event_at)?;
         change.deleted_at = gone.then_some(event_at);
         // A deleted object is `{"deleted": true, "id": …}`, except that of a membership, which is whole.
@@ -91,15 +90,9 @@ impl Change {
         data: &RawValue,
         event_at: i64,
     ) -> Result<Self, String> {
-        // Users write some of its members themselves. One that is nested too deeply is left out of the columns, and stays
-        // in the payload.
-        let members: BTreeMap<String, &RawValue> =
-            serde_json::from_str(data.get()).map_err(|_| "data: expected an object".to_owned())?;
-        let member = |(name, value): (String, &RawValue)| {
-            let value = serde_json::from_str(value.get()).unwrap_or(Json::Null);
-            (name, value)
-        };
-        let members: Json = members.into_iter().map(member).collect();
+        // A member that cannot be read is left out of the columns, and stays in the payload.
+        let members = Members::of(data).ok_or("data: expected an object")?;
+        let members = Json::Object(members.to_object());
         let provider_id = members
             .get("id")
             .and_then(Json::as_str)
@@ -125,12 +118,13 @@ impl Change {
     }
 }
 
-/// A point in time, in milliseconds; some come with a fraction of nought.
+/// A point in time, in milliseconds; some come with a fraction of nought. One that is none, beyond the year 9999 for
+/// example, would stand above every later one.
 pub(crate) fn millis(members: &Json, name: &str) -> Option<i64> {
-    let number = members.get(name)?;
-    number
-        .as_i64()
-        .or_else(|| number.as_f64().filter(|n| n.abs() < 9e15).map(|n| n as i64))
+    let number = members.get(name)?.as_f64()?;
+    (0.0..=LAST_MILLIS)
+        .contains(&number)
+        .then_some(number as i64)
 }
 
 /// A text that any database can hold.
@@ -147,6 +141,11 @@ pub(crate) fn text(members: &Json, path: &[&str]) -> Option<String> {
 pub(crate) fn reference(members: &Json, path: &[&str]) -> Option<String> {
     text(members, path).filter(|id| id.len() <= MAX_ID_BYTES)
 }
+
+const LAST_MILLIS: f64 = Timestamp::LAST.as_millis() as f64;
+
+/// The longest id that a column holds.
+const MAX_ID_BYTES: usize = 255;
 
 #[cfg(test)]
 mod tests {

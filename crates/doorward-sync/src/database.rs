@@ -78,9 +78,21 @@ impl Database {
     /// # Errors
     /// The URL is neither, or nobody answers there.
     pub async fn connect(url: &str) -> Result<Self, SyncError> {
+        Self::open(url, true).await
+    }
+
+    /// As [`Database::connect`], and makes no SQLite file.
+    ///
+    /// # Errors
+    /// As there; or there is no such file.
+    pub async fn connect_existing(url: &str) -> Result<Self, SyncError> {
+        Self::open(url, false).await
+    }
+
+    async fn open(url: &str, create: bool) -> Result<Self, SyncError> {
         let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
         match scheme {
-            "sqlite" => Self::sqlite(url).await,
+            "sqlite" => Self::sqlite(url, create).await,
             "postgres" | "postgresql" => Self::postgres(url).await,
             // The URL may hold a password, so it is not repeated.
             other => Err(SyncError::Configuration(format!(
@@ -90,14 +102,20 @@ impl Database {
         }
     }
 
-    async fn sqlite(url: &str) -> Result<Self, SyncError> {
+    async fn sqlite(url: &str, create: bool) -> Result<Self, SyncError> {
         let options = SqliteConnectOptions::from_str(url)
             .map_err(|_| SyncError::Configuration("database: this is no SQLite URL; expected sqlite:///absolute/path.db or sqlite://relative.db".to_owned()))?
-            .create_if_missing(true)
+            .create_if_missing(create)
             .journal_mode(SqliteJournalMode::Wal)
             // A commit that an answer relies on must survive a power cut, which WAL alone (NORMAL) does not promise.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE);
+        if !create && !options.get_filename().exists() {
+            return Err(SyncError::Configuration(format!(
+                "database: there is no file {}; `doorward sync migrate` makes it",
+                options.get_filename().display()
+            )));
+        }
         // A second connection could only wait for the first one's write lock, by polling; here callers queue instead.
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
@@ -131,7 +149,11 @@ impl Database {
         Ok(match self {
             // A deferred transaction that turns to writing late fails at once if another one wrote meanwhile.
             Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+            // Whatever the database's default is: who waited for a lock sees what its holder did.
+            Self::Postgres(pool) => {
+                let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
+                Transaction::Postgres(pool.begin_with(begin).await?)
+            }
         })
     }
 
@@ -141,7 +163,8 @@ impl Database {
         Ok(match self {
             Self::Sqlite(_) => self.begin().await?,
             Self::Postgres(pool) => {
-                let begin = "BEGIN; SET LOCAL synchronous_commit = off";
+                let begin =
+                    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off";
                 Transaction::Postgres(pool.begin_with(begin).await?)
             }
         })

@@ -430,7 +430,8 @@ impl Inbox {
         Ok(touched)
     }
 
-    /// Forgets what is older than it has to be, and says how much. A few thousand at a time, to hold nobody up.
+    /// Forgets what is older than it has to be, and says how much. A few thousand at a time, to hold nobody up. What was
+    /// put off by a clock that was ahead is due at once.
     ///
     /// # Errors
     /// The store failed.
@@ -440,7 +441,10 @@ impl Inbox {
             let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
             Value::from(now.as_millis().saturating_sub(age))
         };
+        let longest = settings.lease.max(LONGEST_REST);
         let mut tx = self.inner.database.begin().await?;
+        let values = [now.as_millis().into(), now.plus(longest).as_millis().into()];
+        tx.execute(&self.inner.statements.recall, &values).await?;
         let mut gone = 0;
         for (state, age) in [
             ("done", settings.retention),
@@ -497,6 +501,7 @@ struct Statements {
     replay_dead: Sql,
     replay_one: Sql,
     expire: Sql,
+    recall: Sql,
     since: Sql,
 }
 
@@ -532,6 +537,9 @@ impl Statements {
             expire: sql("DELETE FROM {p}doorward_inbox WHERE id IN (
                 SELECT id FROM {p}doorward_inbox WHERE state = $1 AND state <> 'waiting' AND finished_at < $2
                 ORDER BY finished_at LIMIT $3)"),
+            // Nobody puts off what was never taken, and nobody puts anything off for so long.
+            recall: sql("UPDATE {p}doorward_inbox SET due_at = $1
+                WHERE state = 'waiting' AND due_at > $1 AND ((claims = 0 AND claim IS NULL) OR due_at > $2)"),
             since: sql("SELECT id, type, payload, received_at, state FROM {p}doorward_inbox
                 WHERE (received_at, id) > ($1, $2) ORDER BY received_at, id LIMIT $3"),
         }

@@ -1,12 +1,8 @@
 //! One webhook message, as it is kept.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use doorward_core::Timestamp;
-use doorward_core::webhook::MAX_BODY_BYTES;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use doorward_core::webhook::{MAX_BODY_BYTES, MAX_ID_BYTES, WebhookEvent};
 
 /// A genuine message with the id under which its sender repeats it. `Debug` leaves the content out: it is about people.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,7 +22,7 @@ pub enum MessageError {
     /// The body is longer than 1 MiB.
     #[error("the body has {0} bytes; at most {MAX_BODY_BYTES} are taken")]
     TooLarge(usize),
-    /// The body is no JSON object with a `type`.
+    /// The body is no JSON object with a `type`: see [`WebhookEvent::read`].
     #[error("the body is no event: {0}")]
     Body(String),
 }
@@ -45,10 +41,9 @@ impl Message {
         }
         let payload = std::str::from_utf8(body)
             .map_err(|_| MessageError::Body("it is not UTF-8".to_owned()))?;
-        let envelope = Envelope::read(payload)?;
         Ok(Self {
             id: id.to_owned(),
-            kind: envelope.kind.into_owned(),
+            kind: read(payload)?.kind().to_owned(),
             payload: payload.to_owned(),
         })
     }
@@ -73,8 +68,12 @@ impl Message {
         &self.payload
     }
 
-    pub(crate) fn envelope(&self) -> Result<Envelope<'_>, MessageError> {
-        Envelope::read(&self.payload)
+    /// What it says.
+    ///
+    /// # Errors
+    /// [`MessageError::Body`], if somebody else put it into the store.
+    pub fn event(&self) -> Result<WebhookEvent<'_>, MessageError> {
+        read(&self.payload)
     }
 }
 
@@ -88,57 +87,14 @@ impl fmt::Debug for Message {
     }
 }
 
-/// What every event has. `data` keeps its text.
-#[derive(Deserialize)]
-pub(crate) struct Envelope<'a> {
-    #[serde(rename = "type", borrow)]
-    pub(crate) kind: Cow<'a, str>,
-    #[serde(default)]
-    timestamp: Option<f64>,
-    #[serde(borrow, default)]
-    pub(crate) data: Option<&'a RawValue>,
-}
-
-impl<'a> Envelope<'a> {
-    fn read(payload: &'a str) -> Result<Self, MessageError> {
-        // serde_json's messages name places and expectations; of the content they repeat at most a scalar of a wrong
-        // type, so only the place is passed on.
-        let envelope: Self = serde_json::from_str(payload).map_err(|error| {
-            MessageError::Body(format!(
-                "expected a JSON object with a `type` (line {}, column {})",
-                error.line(),
-                error.column()
-            ))
-        })?;
-        if envelope.kind.is_empty() || envelope.kind.len() > MAX_KIND_BYTES {
-            return Err(MessageError::Body(
-                "`type` is not 1 to 255 bytes long".to_owned(),
-            ));
-        }
-        if envelope.kind.contains('\0') {
-            return Err(MessageError::Body("`type` holds a NUL".to_owned()));
-        }
-        Ok(envelope)
-    }
-
-    /// When the event happened. Documented in milliseconds, and seen in seconds: no event is older than 1973.
-    pub(crate) fn happened_at(&self) -> Option<Timestamp> {
-        let number = self.timestamp.filter(|number| *number > 0.0)?;
-        let seconds = if number < 1e11 {
-            number
-        } else {
-            number / 1000.0
-        };
-        Timestamp::from_secs_f64(seconds)
-    }
+fn read(payload: &str) -> Result<WebhookEvent<'_>, MessageError> {
+    WebhookEvent::read(payload.as_bytes())
+        .map_err(|rejection| MessageError::Body(rejection.detail().to_owned()))
 }
 
 fn is_id(id: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
-
-pub(crate) const MAX_ID_BYTES: usize = 255;
-const MAX_KIND_BYTES: usize = 255;
 
 #[cfg(test)]
 mod tests {
@@ -179,15 +135,5 @@ mod tests {
         let body = br#"{"type":"user.created","data":{"email":"ada@example.com"}}"#;
         let message = Message::new("msg_1", body).unwrap();
         assert!(!format!("{message:?}").contains("ada"));
-    }
-
-    #[test]
-    fn reads_seconds_and_milliseconds() {
-        for number in ["1800000000", "1800000000000", "1800000000000.0"] {
-            let body = format!(r#"{{"type":"a","data":{{}},"timestamp":{number}}}"#);
-            let message = Message::new("m", body.as_bytes()).unwrap();
-            let happened = message.envelope().unwrap().happened_at();
-            assert_eq!(happened, Some(Timestamp::from_secs(1_800_000_000)));
-        }
     }
 }

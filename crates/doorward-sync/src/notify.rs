@@ -1,5 +1,6 @@
 //! PostgreSQL's NOTIFY, in the transaction that marks the message as done: heard once for each message.
 
+use doorward_core::webhook::Members;
 use serde_json::{Value as Json, json};
 
 use crate::database::{Database, Sql, SyncError, Transaction};
@@ -37,11 +38,10 @@ impl Notify {
 impl Handler for Notify {
     fn handle<'a>(&'a self, message: &'a Message, tx: &'a mut Transaction) -> Handled<'a> {
         Box::pin(async move {
-            let envelope = message.envelope().map_err(HandlerError::new)?;
-            let data: Option<Json> = envelope
-                .data
-                .and_then(|data| serde_json::from_str(data.get()).ok());
-            let object_id = data.as_ref().and_then(|data| data.get("id")?.as_str());
+            let event = message.event().map_err(HandlerError::new)?;
+            let data = event.data().and_then(Members::of);
+            let object_id = data.and_then(|data| data.to_object().remove("id"));
+            let object_id = object_id.as_ref().and_then(Json::as_str);
             let told = json!({
                 "id": message.id(),
                 "type": message.kind(),

@@ -287,9 +287,14 @@ impl Statements {
                     updated_at = excluded.updated_at, event_at = excluded.event_at,
                     deleted_at = excluded.deleted_at, synced_at = excluded.synced_at, payload = excluded.payload"
             )),
+            // An address that a newer description lacks is gone since then, even if its user was deleted later or before.
             other_addresses: sql(&format!(
-                "UPDATE {{p}}email_addresses SET deleted_at = r.updated_at, is_primary = FALSE, synced_at = $2
-                FROM {users} AND {of_users} AND user_provider_id = r.user_id AND deleted_at IS NULL
+                "UPDATE {{p}}email_addresses SET is_primary = FALSE, synced_at = $2,
+                    deleted_at = CASE WHEN {{p}}email_addresses.deleted_at < r.updated_at
+                        THEN {{p}}email_addresses.deleted_at ELSE r.updated_at END
+                FROM {users} AND {of_users} AND user_provider_id = r.user_id
+                    AND ({{p}}email_addresses.deleted_at IS NULL OR {{p}}email_addresses.deleted_at > r.updated_at
+                        OR is_primary)
                     AND ({{p}}email_addresses.updated_at, {{p}}email_addresses.event_at) < (r.updated_at, r.event_at)"
             )),
             addresses_of_deleted: sql(&format!(

@@ -12,6 +12,7 @@ use doorward_sync::{
     Database, Handled, Handler, HandlerError, Inbox, InboxSettings, Message, Outlet, Replay,
     Schema, SyncError, Tables, Transaction, Turn, Verdict, Worker,
 };
+use serde_json::json;
 use support::events::{deleted, membership, message, organization, session, user};
 use support::servers::Server;
 use support::{START, seconds};
@@ -51,6 +52,9 @@ scenarios!(
     ends_deleted_when_the_deletion_comes_first,
     fills_in_what_comes_after_the_deletion,
     follows_the_addresses_of_a_user,
+    ends_with_the_same_addresses_whatever_the_order,
+    is_not_led_astray_by_an_absurd_time,
+    takes_at_once_what_a_wrong_clock_put_off,
     holds_a_membership_until_its_organization_is_there,
     keeps_sessions_only_if_asked,
     retries_then_buries_then_replays,
@@ -218,6 +222,101 @@ async fn follows_the_addresses_of_a_user(place: Place) {
         ))
         .await;
     assert_eq!(place.row(present).await, ["b@x.test"]);
+}
+
+async fn ends_with_the_same_addresses_whatever_the_order(place: Place) {
+    for (number, order) in [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = format!("user_{number}");
+        let told = |place: usize| {
+            let (kind, at, data) = match place {
+                0 => ("user.created", T, user(&id, "Ada", &["a@x.test"], T)),
+                1 => (
+                    "user.updated",
+                    T + 1,
+                    user(&id, "Ada", &["b@x.test"], T + 1),
+                ),
+                _ => ("user.deleted", T + 2, deleted("user", &id)),
+            };
+            message(&format!("m_{number}_{place}"), kind, at, &data)
+        };
+        for place_in_order in order {
+            place.take(&told(place_in_order)).await;
+        }
+        let of_user = format!("FROM {{p}}email_addresses WHERE user_provider_id = '{id}'");
+        let kept = format!(
+            "SELECT COUNT(*), MIN(deleted_at), MIN(CAST(CASE WHEN is_primary THEN 1 ELSE 0 END AS BIGINT)) {of_user} \
+             AND email_address = 'b@x.test'"
+        );
+        assert_eq!(
+            place.row(&kept).await,
+            ["1", &(T + 2).to_string(), "1"],
+            "{order:?}"
+        );
+        // Of an address that was gone before it came, nothing need be there.
+        let lost = format!(
+            "SELECT COALESCE(MIN(deleted_at), {0}), COALESCE(MIN(CAST(CASE WHEN is_primary THEN 1 ELSE 0 END AS BIGINT)), 0) \
+             {of_user} AND email_address = 'a@x.test'",
+            T + 1
+        );
+        assert_eq!(
+            place.row(&lost).await,
+            [&(T + 1).to_string(), "0"],
+            "{order:?}"
+        );
+    }
+}
+
+async fn is_not_led_astray_by_an_absurd_time(place: Place) {
+    for (number, absurd) in [json!(u64::MAX), json!(i64::MAX), json!(9e15), json!(-5)]
+        .into_iter()
+        .enumerate()
+    {
+        let id = format!("user_{number}");
+        let mut odd = user(&id, "Odd", &[], T);
+        odd["updated_at"] = absurd;
+        let then = message(&format!("m{number}"), "user.created", T, &odd);
+        place.take(&then).await;
+        let later = user(&id, "Later", &[], T + 1);
+        let then = message(&format!("n{number}"), "user.updated", T + 1, &later);
+        place.take(&then).await;
+        let name = format!("SELECT first_name FROM {{p}}users WHERE provider_id = '{id}'");
+        assert_eq!(place.row(&name).await, ["Later"]);
+    }
+}
+
+async fn takes_at_once_what_a_wrong_clock_put_off(place: Place) {
+    let hour = 3600;
+    let ahead = START.plus(seconds(hour));
+    let told = |id: &str| message(id, "user.created", T, &user(id, "Ada", &[], T));
+    place.inbox.accept(&told("msg_1"), ahead).await.unwrap();
+    // And one that failed while the clock was a day ahead.
+    place.inbox.accept(&told("msg_2"), START).await.unwrap();
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let worker = place.worker();
+    place
+        .run("UPDATE {p}doorward_inbox SET failures = 1, claims = 1, due_at = 1800086400000 WHERE id = 'msg_2'")
+        .await;
+    assert_eq!(worker.turn(START).await.unwrap(), Turn::default());
+    let mut done = 0;
+    let report = |turn: &Result<Turn, SyncError>| {
+        done += turn.as_ref().unwrap().done;
+        if done == 2 {
+            stop.send(true).unwrap();
+        }
+    };
+    let running = worker.run(|| START, report, stopped);
+    tokio::time::timeout(seconds(30), running).await.unwrap();
+    assert_eq!(done, 2);
 }
 
 async fn holds_a_membership_until_its_organization_is_there(place: Place) {
@@ -647,6 +746,25 @@ async fn migrates_once_though_two_begin(place: Place) {
     place
         .run("UPDATE {p}doorward_migrations SET version = 99 WHERE version = 1")
         .await;
+    if let Database::Postgres(pool) = database {
+        // Whatever isolation the database is set to.
+        let options = pool.connect_options();
+        let options = (*options)
+            .clone()
+            .options([("default_transaction_isolation", "serializable")]);
+        let strict = sqlx::PgPool::connect_with(options).await.unwrap();
+        let strict = Database::from(strict);
+        let schema = Schema::with_prefix(&format!("{}strict_", place.schema.table(""))).unwrap();
+        let four = (0..4).map(|_| {
+            let (schema, strict) = (schema.clone(), strict.clone());
+            tokio::spawn(async move { schema.migrate(&strict, START).await.unwrap().len() })
+        });
+        let mut steps = 0;
+        for one in four.collect::<Vec<_>>() {
+            steps += one.await.unwrap();
+        }
+        assert_eq!(steps, 3);
+    }
     let newer = place.schema.check(database).await;
     assert!(matches!(newer, Err(SyncError::Configuration(why)) if why.contains("upgrade")));
 }

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
+
+from doorward._doorward import MAX_WEBHOOK_BYTES, read_webhook_event
+from doorward._webhook_rejection import WebhookRejection
 
 _ID = re.compile(r"[!-~]{1,255}")
 #: Characters that an identifier from the provider may have.
 MAX_ID = 255
-#: The body of a message, in bytes.
-MAX_BODY = 1024 * 1024
 
 
 class Unavailable(Exception):
@@ -38,22 +38,25 @@ class Message:
     type: str = field(init=False)
     """The type of the event, as in `user.created`."""
     payload: dict[str, Any] = field(init=False, repr=False)
-    """The whole event."""
+    """The whole event; what cannot be read of it is `None`, as in `doorward.webhooks`."""
+    happened_at: int | None = field(init=False, repr=False)
+    """When it happened, in milliseconds since 1970, if the event says so."""
+    data_text: str | None = field(init=False, repr=False)
+    """The JSON of `data`, as it was sent."""
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):
             raise ValueError("id: expected 1 to 255 visible ASCII characters")
-        if len(self.body) > MAX_BODY:
-            raise ValueError(f"body: {len(self.body)} bytes; at most {MAX_BODY} are taken")
+        if len(self.body) > MAX_WEBHOOK_BYTES:
+            raise ValueError(f"body: {len(self.body)} bytes; at most {MAX_WEBHOOK_BYTES} are taken")
         try:
-            payload = json.loads(self.body.decode())
-        except (ValueError, RecursionError):
-            raise ValueError("body: expected JSON in UTF-8") from None
-        kind: Any = cast("dict[str, Any]", payload).get("type") if isinstance(payload, dict) else 0
-        if not isinstance(kind, str) or not 1 <= len(kind.encode()) <= MAX_ID or "\0" in kind:
-            raise ValueError("body: expected a JSON object with a `type` of 1 to 255 bytes")
+            kind, happened_at, payload, text = read_webhook_event(self.body)
+        except WebhookRejection as rejection:
+            raise ValueError(f"body: {rejection.detail}") from None
         object.__setattr__(self, "type", kind)
         object.__setattr__(self, "payload", payload)
+        object.__setattr__(self, "happened_at", happened_at)
+        object.__setattr__(self, "data_text", text)
 
     @classmethod
     def unread(cls, id: str, text: str) -> Message:
@@ -63,6 +66,8 @@ class Message:
         object.__setattr__(message, "body", text.encode("utf-8", "replace"))
         object.__setattr__(message, "type", "")
         object.__setattr__(message, "payload", {})
+        object.__setattr__(message, "happened_at", None)
+        object.__setattr__(message, "data_text", None)
         return message
 
     @property

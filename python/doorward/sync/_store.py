@@ -24,6 +24,7 @@ _INTEGERS = frozenset({"now", "most", "failures", "version", "max_allowed_member
 _MIGRATION_LOCK = 0x646F_6F72_7761_7264
 _LONGEST_REST = 3600.0
 _LONGEST = 1000 * 365.25 * 24 * 3600
+_LAST_MILLIS = 253_402_300_799_000
 _MAX_ERROR = 1000
 #: Workers may vanish for reasons of their own.
 _CLAIMS_PER_FAILURE = 3
@@ -319,6 +320,15 @@ class Store:
         return {state: counted.get(state, 0) for state in ("waiting", "done", "dead")}
 
     def expire(self, connection: Connection, now: int) -> int:
+        # What a clock that was ahead has put off: nobody puts off what was never taken, and nobody
+        # puts anything off for so long.
+        self._run(
+            connection,
+            "UPDATE {p}doorward_inbox SET due_at = :now WHERE state = 'waiting' AND due_at > :now "
+            "AND ((claims = 0 AND claim IS NULL) OR due_at > :until_at)",
+            now=now,
+            until_at=now + _millis(max(self.lease, _LONGEST_REST)),
+        )
         gone = 0
         for state, age in (("done", self.retention), ("dead", self.dead_letter_retention)):
             rows = self._run(
@@ -346,16 +356,25 @@ class Store:
         data = _object(claim.message.data)
         if data is None or not _is_id(data.get("id")):
             raise ValueError("data.id: expected a string of 1 to 255 bytes")
-        event_at = _happened_at(claim.message.payload.get("timestamp")) or claim.received_at
+        event_at = claim.message.happened_at
+        if event_at is None:
+            event_at = claim.received_at
         gone = verb in ("deleted", "ended", "removed", "revoked")
         # A deleted object is {"deleted": true, "id": …}, except that of a membership: it is whole.
         if not gone or ("deleted" not in data and data.get("created_at") is not None):
-            self._describe(connection, table, data, event_at, now)
+            text = claim.message.data_text or ""
+            self._describe(connection, table, data, text, event_at, now)
         if gone:
             self._delete(connection, table, data["id"], event_at, now)
 
     def _describe(
-        self, connection: Connection, table: str, data: dict[str, Any], event_at: int, now: int
+        self,
+        connection: Connection,
+        table: str,
+        data: dict[str, Any],
+        text: str,
+        event_at: int,
+        now: int,
     ) -> None:
         columns = _COLUMNS[table]
         updated_at = _integer(data.get("updated_at"))
@@ -378,7 +397,7 @@ class Store:
             f"WHERE {{p}}{table}.updated_at IS NULL OR (excluded.updated_at, excluded.event_at) > "
             f"({{p}}{table}.updated_at, {{p}}{table}.event_at) RETURNING deleted_at",
             provider_id=data["id"],
-            payload=_json(data),
+            payload=text,
             updated_at=updated_at,
             event_at=event_at,
             now=now,
@@ -432,8 +451,11 @@ class Store:
             )
         self._run(
             connection,
-            "UPDATE {p}email_addresses SET deleted_at = :updated_at, is_primary = FALSE, "
-            "synced_at = :now WHERE user_provider_id = :user_id AND deleted_at IS NULL "
+            # Gone since then, even if the user was deleted later or before.
+            "UPDATE {p}email_addresses SET is_primary = FALSE, synced_at = :now, deleted_at = "
+            "CASE WHEN deleted_at < :updated_at THEN deleted_at ELSE :updated_at END "
+            "WHERE user_provider_id = :user_id "
+            "AND (deleted_at IS NULL OR deleted_at > :updated_at OR is_primary) "
             "AND (updated_at, event_at) < (:updated_at, :event_at)",
             user_id=user["id"],
             updated_at=updated_at,
@@ -591,7 +613,8 @@ def _text(value: Any) -> str | None:
 def _integer(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return int(value) if -9e15 < value < 9e15 else None
+    # A time that is none, beyond the year 9999 for example, would stand above every later one.
+    return int(value) if 0 <= value <= _LAST_MILLIS else None
 
 
 def _is_id(value: Any) -> bool:
@@ -600,14 +623,6 @@ def _is_id(value: Any) -> bool:
         and 1 <= len(value.encode("utf-8", "replace")) <= MAX_ID
         and "\0" not in value
     )
-
-
-def _happened_at(value: Any) -> int | None:
-    # Documented in milliseconds, and seen in seconds: no event is older than 1973.
-    number = _integer(value)
-    if number is None or number <= 0:
-        return None
-    return number * 1000 if number < 1e11 else number
 
 
 def _json(value: Any) -> str:

@@ -93,10 +93,11 @@ pub(crate) fn run(command: &Command, as_json: bool) -> Result<ExitCode, Failure>
 }
 
 async fn migrate(arguments: &Migrate, as_json: bool) -> Result<ExitCode, Failure> {
-    let (database, schema) = arguments.store.open().await?;
     let steps = if arguments.check {
+        let (database, schema) = arguments.store.open().await?;
         schema.pending(&database).await?
     } else {
+        let (database, schema) = arguments.store.create().await?;
         schema.migrate(&database, now()).await?
     };
     if as_json {
@@ -330,18 +331,25 @@ impl Bars {
         };
         bar.set_length(progress.total.unwrap_or(progress.seen).max(progress.seen));
         bar.set_position(progress.seen);
+        let unreadable = match progress.unreadable {
+            0 => String::new(),
+            count => format!("({count} could not be read)"),
+        };
         bar.set_message(match progress.waiting {
             Some(rest) => format!("asked to wait {} s", rest.as_secs()),
-            None => String::new(),
+            None => unreadable.clone(),
         });
         if progress.finished {
             bar.finish();
             if self.as_json {
-                let told = json!({ "table": progress.resource.table(), "seen": progress.seen });
+                let told = json!({
+                    "table": progress.resource.table(), "seen": progress.seen, "unreadable": progress.unreadable,
+                });
                 output::line(&told.to_string());
             } else if self.all.is_hidden() {
                 // No terminal, no bars.
-                output::line(&format!("{}: {}", progress.resource.table(), progress.seen));
+                let (table, seen) = (progress.resource.table(), progress.seen);
+                output::line(format!("{table}: {seen} {unreadable}").trim_end());
             }
         }
     }

@@ -8,13 +8,14 @@ use axum_core::body::Body;
 use axum_core::extract::{FromRef, FromRequest, Request};
 use axum_core::response::{IntoResponse, Response};
 use bytes::Bytes;
-use doorward_core::webhook::{self, MAX_BODY_BYTES};
+use doorward_core::webhook::{self, MAX_BODY_BYTES, WebhookEvent};
 use doorward_core::{WebhookMessage, WebhookReason, WebhookRejection, WebhookVerifier};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::clock::{Clock, SystemClock};
 use crate::observe;
@@ -67,10 +68,12 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, WebhookRefusal> {
         let SignedBody { message, body } = SignedBody::from_request(request, state).await?;
-        match serde_json::from_slice(&body) {
-            Ok(payload) => Ok(Self { message, payload }),
-            Err(error) => Err(refused(payload_malformed(&error))),
-        }
+        let payload = serde_json::from_slice(&body).or_else(|error| {
+            // Perhaps because of something that a user wrote into it, which is null then.
+            let event = WebhookEvent::read(&body).map_err(refused)?.to_object();
+            T::deserialize(Value::Object(event)).map_err(|_| refused(payload_malformed(&error)))
+        })?;
+        Ok(Self { message, payload })
     }
 }
 

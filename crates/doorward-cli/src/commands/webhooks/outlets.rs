@@ -19,7 +19,7 @@ use crate::store::now;
 pub(super) struct Forward {
     client: reqwest::Client,
     url: reqwest::Url,
-    secret: Option<Secret>,
+    secret: Secret,
 }
 
 impl Forward {
@@ -29,6 +29,9 @@ impl Forward {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https"))
             .ok_or_else(|| wrong(&"expected a URL such as http://127.0.0.1:3000/events"))?;
+        let secret = secret.ok_or_else(|| {
+            wrong(&"messages are signed anew, and a public key (`whpk_…`) cannot sign; add a shared secret (`whsec_…`) to the signing secrets")
+        })?;
         let client = reqwest::Client::builder()
             .user_agent(concat!("doorward/", env!("CARGO_PKG_VERSION")))
             .timeout(PATIENCE)
@@ -44,24 +47,16 @@ impl Forward {
 
     async fn post(&self, message: &Message) -> Result<(), HandlerError> {
         let body = message.payload();
-        let mut request = self
+        let headers = webhook::sign(self.secret.expose(), message.id(), now(), body.as_bytes())
+            .map_err(|why| HandlerError::new(format!("forward: {why}")))?;
+        let request = self
             .client
             .post(self.url.clone())
             .header("content-type", "application/json");
-        let signed = self.secret.as_ref().and_then(|secret| {
-            webhook::sign(secret.expose(), message.id(), now(), body.as_bytes()).ok()
+        let signed = headers.standard().into_iter().chain(headers.svix());
+        let request = signed.fold(request, |request, (name, value)| {
+            request.header(name, value)
         });
-        request = match signed {
-            Some(headers) => headers
-                .standard()
-                .into_iter()
-                .chain(headers.svix())
-                .fold(request, |request, (name, value)| {
-                    request.header(name, value)
-                }),
-            // A public key verifies and cannot sign.
-            None => request.header("webhook-id", message.id()),
-        };
         let answer = request
             .body(body.to_owned())
             .send()

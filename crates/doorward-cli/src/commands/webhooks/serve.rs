@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use doorward::core::WebhookVerifier;
+use doorward::core::{Secret, WebhookVerifier, webhook};
 use doorward_sync::{Inbox, InboxSettings, Notify, Tables, Worker};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -16,6 +16,7 @@ use super::metrics::Metrics;
 use super::outlets::{Forward, Revoke, Stream};
 use super::receive::{Receiver, admin, webhooks};
 use crate::output::{self, BOLD, DIM, Failure, paint};
+use crate::serving;
 use crate::store::{Store, block_on, duration, now};
 
 /// Receive webhooks: verify them, keep each once, and keep the tables in step. The signing secret is read from
@@ -54,7 +55,7 @@ pub(crate) struct Arguments {
     /// After so many failures a message becomes a dead letter
     #[arg(long, default_value_t = 8)]
     max_failures: u32,
-    /// Post each message to this URL as well, signed anew with the first signing secret
+    /// Post each message to this URL as well, signed anew with the first shared signing secret
     #[arg(long, value_name = "URL")]
     forward: Option<String>,
     /// Add each message to a stream of this Redis as well
@@ -107,12 +108,13 @@ async fn serve(
     verifier: WebhookVerifier,
     as_json: bool,
 ) -> Result<(), Failure> {
-    let (database, schema) = arguments.store.open().await?;
-    if arguments.no_migrate {
-        schema.check(&database).await?;
+    let (database, schema) = if arguments.no_migrate {
+        arguments.store.open_migrated().await?
     } else {
+        let (database, schema) = arguments.store.create().await?;
         schema.migrate(&database, now()).await?;
-    }
+        (database, schema)
+    };
     let settings = InboxSettings {
         lease: arguments.lease,
         max_failures: arguments.max_failures,
@@ -166,29 +168,19 @@ async fn serve(
             worker.run(now, |turn| metrics.handled(turn), stopped).await;
         }));
     }
-    let until = |mut stopped: watch::Receiver<bool>| async move {
-        let _ = stopped.wait_for(|stop| *stop).await;
-    };
-    let failed = |error: std::io::Error| Failure::usage(format!("cannot serve: {error}"));
     let admin_server = admin_listener.map(|listener| {
         let app = admin(Arc::clone(&receiver));
-        let until = until(stopped.clone());
-        tokio::spawn(async move {
-            axum::serve(listener, app)
-                .with_graceful_shutdown(until)
-                .await
-        })
+        tokio::spawn(serving::serve(listener, app, stopped.clone()))
     });
     let ending = stop.clone();
     tokio::spawn(async move {
         asked_to_end().await;
         let _ = ending.send(true);
     });
-    let server = axum::serve(listener, app).with_graceful_shutdown(until(stopped.clone()));
     // Whoever keeps a connection open must not keep us from ending.
     tokio::select! {
-        served = server => served.map_err(failed)?,
-        () = async { until(stopped.clone()).await; tokio::time::sleep(LAST_ANSWERS).await } => {}
+        () = serving::serve(listener, app, stopped.clone()) => {}
+        () = async { serving::until(stopped.clone()).await; tokio::time::sleep(LAST_ANSWERS).await } => {}
     }
     let _ = stop.send(true);
     for worker in workers {
@@ -255,8 +247,8 @@ async fn asked_to_end() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-/// The secret to sign with when a message is passed on: the first one that we verify with.
-pub(super) fn signing_secret() -> Option<doorward::core::Secret> {
+/// The secret to sign with when a message is passed on: the first one that can, for a public key only verifies.
+pub(super) fn signing_secret() -> Option<Secret> {
     let value = ["DOORWARD_WEBHOOK_SECRET", "CLERK_WEBHOOK_SIGNING_SECRET"]
         .into_iter()
         .find_map(|name| {
@@ -264,8 +256,8 @@ pub(super) fn signing_secret() -> Option<doorward::core::Secret> {
                 .ok()
                 .filter(|value| !value.trim().is_empty())
         })?;
-    let first = value.split(',').next()?.trim();
-    Some(doorward::core::Secret::from(first))
+    let signs = |secret: &&str| webhook::sign(secret, "msg_1", now(), b"").is_ok();
+    value.split(',').find(signs).map(Secret::from)
 }
 
 /// How long those have who are being answered when the end is called.
