@@ -47,7 +47,9 @@ Fault = Literal[
     "forged",
 ]
 #: What others ask the local issuer for.
-Endpoint = Literal["jwks", "discovery", "verify", "introspect", "userinfo", "revoke"]
+Endpoint = Literal[
+    "jwks", "discovery", "verify", "introspect", "userinfo", "revoke", "authorize", "token"
+]
 #: How a client proves to the local issuer who it is (RFC 7591 §2).
 ClientAuthentication = Literal[
     "client_secret_basic", "client_secret_post", "private_key_jwt", "none"

@@ -29,6 +29,10 @@ pub struct Client {
     /// Its public keys, for `private_key_jwt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Value>,
+    /// Where people who sign in may be sent back to, exactly. A client without any may send them to anywhere on this
+    /// machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redirect_uris: Vec<String>,
 }
 
 impl Client {
@@ -67,6 +71,7 @@ impl Client {
             client_secret: None,
             token_endpoint_auth_method: None,
             jwks: None,
+            redirect_uris: Vec::new(),
         }
     }
 
@@ -79,6 +84,11 @@ impl Client {
                 Some(ClientAuthentication::None | PrivateKeyJwt) => false,
                 None => self.jwks.is_none(),
             }
+    }
+
+    /// Whether it proves nothing.
+    pub(crate) fn is_public(&self) -> bool {
+        self.token_endpoint_auth_method == Some(ClientAuthentication::None)
     }
 
     fn may(&self, how: ClientAuthentication) -> bool {
@@ -145,7 +155,7 @@ impl Clients {
         self.known.iter()
     }
 
-    fn find(&self, client_id: &str) -> Option<&Client> {
+    pub(crate) fn find(&self, client_id: &str) -> Option<&Client> {
         self.known.iter().find(|known| known.client_id == client_id)
     }
 

@@ -21,6 +21,7 @@ use crate::oauth::{Form, OauthError};
 use crate::opaque::{Opaque, Tokens, in_time, random_text};
 use crate::requests::{Endpoint, RequestLog};
 use crate::revocation::Revocation;
+use crate::sign_in::{SignIn, SignIns};
 
 /// A local issuer, for tests and demonstrations. Shared freely: everything changes through `&self`.
 pub struct DevIssuer {
@@ -34,6 +35,7 @@ pub struct DevIssuer {
     machines: Mutex<VecDeque<(String, String)>>,
     directory: Directory,
     log: RequestLog,
+    sign_ins: Mutex<SignIns>,
 }
 
 impl DevIssuer {
@@ -136,7 +138,12 @@ impl DevIssuer {
         &self.client
     }
 
-    /// Registers a client that may introspect, and revoke its tokens; in the place of one with the same name. One that
+    /// Says how people sign in from now on: by a page, unless somebody is named here.
+    pub fn sign_in(&self, how: SignIn) {
+        self.sign_ins().how = how;
+    }
+
+    /// Registers a client that people may sign in to, and that may introspect, and revoke its tokens; in the place of one with the same name. One that
     /// needs a secret and brings none is given one.
     pub fn register(&self, mut client: Client) -> Result<Client, KeyError> {
         if client.lacks_secret() {
@@ -205,8 +212,17 @@ impl DevIssuer {
         json!({
             "issuer": issuer,
             "jwks_uri": at("/.well-known/jwks.json"),
-            "response_types_supported": [],
-            "grant_types_supported": [],
+            "authorization_endpoint": at("/oauth/authorize"),
+            "token_endpoint": at("/oauth/token"),
+            "token_endpoint_auth_methods_supported": methods,
+            "token_endpoint_auth_signing_alg_values_supported": assertions,
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "scopes_supported": ["openid", "profile", "email", "offline_access"],
+            "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "name", "email", "email_verified"],
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": true,
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": algorithms,
             "introspection_endpoint": at("/oauth/introspect"),
@@ -289,13 +305,14 @@ impl DevIssuer {
         state.faults.push((endpoint, fault));
     }
 
-    /// Forgets what happened: tokens and revocations, clients and machines that came later, requests and their counts,
+    /// Forgets what happened: tokens and revocations, how people sign in, clients and machines that came later, requests and their counts,
     /// faults. Keys and names stay, so that the next test need not wait for a new key.
     pub fn reset(&self) {
         self.set_fault(Fault::None);
         *self.tokens() = Tokens::default();
         *lock(&self.clients) = Clients::of(self.client.clone());
         lock(&self.machines).clear();
+        *self.sign_ins() = SignIns::default();
         self.log.reset();
     }
 
@@ -333,6 +350,15 @@ impl DevIssuer {
 
     pub(crate) fn tokens(&self) -> MutexGuard<'_, Tokens> {
         lock(&self.tokens)
+    }
+
+    pub(crate) fn sign_ins(&self) -> MutexGuard<'_, SignIns> {
+        lock(&self.sign_ins)
+    }
+
+    /// The client of this name.
+    pub(crate) fn client_named(&self, client_id: &str) -> Option<Client> {
+        lock(&self.clients).find(client_id).cloned()
     }
 
     /// The faults of single endpoints.
@@ -619,6 +645,7 @@ impl DevIssuerBuilder {
             machines: Mutex::default(),
             directory: Directory::new(self.people.0, self.people.1, self.rate_limit),
             log: RequestLog::default(),
+            sign_ins: Mutex::default(),
         })
     }
 }

@@ -83,6 +83,36 @@ pub(crate) fn page(issuer: &DevIssuer) -> String {
     })
 }
 
+/// Where people sign in, who do not exist.
+pub(crate) fn sign_in_page(
+    issuer: &DevIssuer,
+    hidden: &[(&str, &str)],
+    scope: &str,
+    sub: &str,
+) -> String {
+    let hidden = hidden.iter().fold(String::new(), |all, (name, value)| {
+        format!(
+            r#"{all}<input type="hidden" name="{name}" value="{}">"#,
+            escape(value)
+        )
+    });
+    let scopes = scope.split_whitespace().fold(String::new(), |all, scope| {
+        format!("{all}<code>{}</code> ", escape(scope))
+    });
+    let fills = [
+        ("{{style}}", STYLE.to_owned()),
+        ("{{url}}", escape(&issuer.issuer())),
+        ("{{hidden}}", hidden),
+        ("{{scopes}}", scopes),
+        ("{{sub}}", escape(sub)),
+    ];
+    fills
+        .iter()
+        .fold(SIGN_IN.to_owned(), |page, (hole, filling)| {
+            page.replace(hole, filling)
+        })
+}
+
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -148,10 +178,39 @@ curl --json '{"url": "http://127.0.0.1:3000/logout", "sub": "user_ada"}' {{url}}
 </html>
 "#;
 
+const SIGN_IN: &str = r#"<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Sign in · Doorward · local issuer</title>
+<style>{{style}}</style>
+<main class="narrow">
+<header>
+<h1>Doorward <small>local issuer</small></h1>
+</header>
+<section>
+<h2>Sign in</h2>
+<p>Nobody is checked here: be whoever you like. It is the local issuer at <code>{{url}}</code>, in the place of your
+provider.</p>
+<form method="post" action="/oauth/authorize">
+{{hidden}}
+<label for="sub">User ID</label>
+<input id="sub" name="sub" value="{{sub}}" required maxlength="200" autocomplete="username" spellcheck="false">
+<p class="note">Scopes: {{scopes}}</p>
+<div class="buttons">
+<button class="primary" name="decision" value="allow">Sign in</button>
+<button name="decision" value="deny" formnovalidate>Cancel</button>
+</div>
+</form>
+</section>
+</main>
+</html>
+"#;
+
 const STYLE: &str = "
-:root { color-scheme: light dark; --ink: #1c2024; --soft: #5b6570; --line: #dfe3e8; --paper: #fafbfc; --card: #fff;
+:root { color-scheme: light dark; --ink: #1c2024; --soft: #5b6570; --line: #dfe3e8; --edge: #868e98; --paper: #fafbfc; --card: #fff;
   --accent: #2f5bd7; --well: #1a7f4b; --ill: #b3341f; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --soft: #9aa4af; --line: #2b3138; --paper: #111417;
+@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --soft: #9aa4af; --line: #2b3138; --edge: #6c7580; --paper: #111417;
   --card: #181c20; --accent: #8aa9ff; --well: #5fce94; --ill: #ff8a73; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
@@ -174,6 +233,16 @@ code, pre { font: .875em/1.6 ui-monospace, monospace; }
 pre { margin: 0 0 1rem; padding: .9rem 1rem; overflow-x: auto; background: var(--paper); border: 1px solid var(--line);
   border-radius: 8px; }
 a { color: var(--accent); }
+p { margin: 0 0 1rem; }
+label { display: block; margin-bottom: .25rem; color: var(--soft); }
+input { width: 100%; padding: .6rem .75rem; font: inherit; color: inherit; background: var(--paper);
+  border: 1px solid var(--edge); border-radius: 8px; }
+button { min-height: 2.75rem; padding: .5rem 1.25rem; font: inherit; font-weight: 600; color: inherit; cursor: pointer;
+  background: none; border: 1px solid var(--edge); border-radius: 8px; }
+.primary { color: var(--card); background: var(--accent); border-color: var(--accent); }
+:focus-visible { outline: 3px solid var(--ink); outline-offset: 2px; }
+.buttons { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1.25rem; }
+.narrow { max-width: 28rem; }
 .note { margin: .5rem 0 0; color: var(--soft); }
 .well, .ill { font-weight: 600; }
 .well { color: var(--well); }

@@ -38,17 +38,23 @@ pub enum Endpoint {
     Userinfo,
     /// `/oauth/revoke` and Clerk's `/oauth/token/revoke`.
     Revoke,
+    /// `/oauth/authorize`, where people sign in.
+    Authorize,
+    /// `/oauth/token`.
+    Token,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Jwks,
         Self::Discovery,
         Self::Verify,
         Self::Introspect,
         Self::Userinfo,
         Self::Revoke,
+        Self::Authorize,
+        Self::Token,
     ];
 
     /// The name, as it stands in JSON.
@@ -60,6 +66,8 @@ impl Endpoint {
             Self::Introspect => "introspect",
             Self::Userinfo => "userinfo",
             Self::Revoke => "revoke",
+            Self::Authorize => "authorize",
+            Self::Token => "token",
         }
     }
 
@@ -79,6 +87,8 @@ impl Endpoint {
             "/oauth/introspect" | "/oauth/token_info" => Some(Self::Introspect),
             "/oauth/userinfo" => Some(Self::Userinfo),
             "/oauth/revoke" | "/oauth/token/revoke" => Some(Self::Revoke),
+            "/oauth/authorize" => Some(Self::Authorize),
+            "/oauth/token" => Some(Self::Token),
             _ => match path.strip_prefix("/v1").unwrap_or(path) {
                 "/api_keys/verify"
                 | "/m2m_tokens/verify"

@@ -129,8 +129,13 @@ fn revoked(
     // RFC 7009 §2.1: a hint is a hint.
     form.one("token_type_hint")?;
     match (issuer.client_of(token), caller) {
-        // §2.2: unknown is as good as revoked.
-        (None, _) => Ok(()),
+        // §2.2: unknown is as good as revoked. A refresh token is known by its digest alone.
+        (None, caller) => {
+            if let Some(caller) = caller {
+                issuer.sign_ins().revoke(token, &caller);
+            }
+            Ok(())
+        }
         (Some(client), Some(caller)) if client == caller => {
             issuer.revoke(&Revocation::Token(token.to_owned()), None);
             Ok(())

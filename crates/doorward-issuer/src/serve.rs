@@ -30,6 +30,7 @@ use crate::mint::Mint;
 use crate::page::page;
 use crate::requests::{Endpoint, MAX_BODY, recorded};
 use crate::revocation::{Revocation, revoke};
+use crate::sign_in::{self, SignIn};
 use crate::strike::{Answer, answered};
 use crate::userinfo::userinfo;
 use crate::verify::{self, Refusal};
@@ -136,6 +137,11 @@ fn router(issuer: Arc<DevIssuer>) -> Router {
         .route("/v1/organization_memberships", get(directory::memberships))
         .route("/oauth/introspect", post(introspect))
         .route("/oauth/token_info", post(introspect))
+        .route(
+            "/oauth/authorize",
+            get(sign_in::authorize).post(sign_in::authorize),
+        )
+        .route("/oauth/token", post(sign_in::token))
         .route("/oauth/userinfo", get(userinfo).post(userinfo))
         .route("/oauth/revoke", post(revoke))
         .route("/oauth/token/revoke", post(revoke))
@@ -144,6 +150,7 @@ fn router(issuer: Arc<DevIssuer>) -> Router {
         .route("/dev/withdraw", post(withdraw))
         .route("/dev/revoke", post(revoke_here))
         .route("/dev/backchannel", post(backchannel))
+        .route("/dev/sign-in", post(set_sign_in))
         .route("/dev/clients", post(register))
         .route("/dev/machines", post(machine))
         .route("/dev/fault", post(set_fault))
@@ -385,6 +392,20 @@ async fn machine(State(issuer): Issuer, asked: Result<Json<Machine>, JsonRejecti
             "cannot_make_a_key",
             &problem.to_string(),
         ),
+    }
+}
+
+async fn set_sign_in(
+    State(issuer): Issuer,
+    asked: Result<Json<SignIn>, JsonRejection>,
+) -> Response {
+    match asked {
+        Ok(Json(how)) => {
+            let told = json!(how);
+            issuer.sign_in(how);
+            fresh(&told)
+        }
+        Err(rejection) => refused(&rejection),
     }
 }
 

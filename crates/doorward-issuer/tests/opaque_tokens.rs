@@ -894,6 +894,13 @@ fn a_fault_strikes_one_endpoint() {
     let desk = Desk::new();
     let key = desk.mint(&Mint::kind(Kind::ApiKey));
     let token = desk.mint(&Mint::kind(Kind::Opaque));
+    let client_id = &desk.issuer.client().client_id;
+    let authorize = format!(
+        "/oauth/authorize?response_type=code&client_id={client_id}&redirect_uri=http://localhost/"
+    );
+    let redeem = "grant_type=authorization_code&code=x".to_owned();
+    // Nobody has a code, which is no fault of the endpoint's.
+    const SOUND: [u16; 8] = [200, 200, 200, 200, 200, 200, 200, 400];
     let statuses = || {
         [
             desk.ask("GET", "/.well-known/jwks.json", "", "").status,
@@ -909,12 +916,14 @@ fn a_fault_strikes_one_endpoint() {
             .status,
             desk.userinfo(&token).status,
             desk.post("/oauth/revoke", &desk.basic(), "token=x").status,
+            desk.ask("GET", &authorize, "", "").status,
+            desk.post("/oauth/token", &desk.basic(), &redeem).status,
         ]
     };
-    assert_eq!(statuses(), [200; 6]);
+    assert_eq!(statuses(), SOUND);
     for (index, endpoint) in Endpoint::ALL.into_iter().enumerate() {
         desk.fault(&json!({"kind": "down", "endpoint": endpoint}));
-        let mut expected = [200; 6];
+        let mut expected = SOUND;
         expected[index] = 503;
         assert_eq!(statuses(), expected, "{endpoint}");
         let faults = desk.ask("GET", "/dev/state", "", "").json()["faults"].clone();
@@ -922,12 +931,12 @@ fn a_fault_strikes_one_endpoint() {
         desk.fault(&json!({"kind": "none", "endpoint": endpoint}));
     }
     desk.fault(&json!({"kind": "status", "status": 500}));
-    assert_eq!(statuses(), [500; 6]);
+    assert_eq!(statuses(), [500; 8]);
     desk.fault(&json!({"kind": "none", "endpoint": "verify"}));
-    assert_eq!(statuses(), [500, 500, 200, 500, 500, 500]);
+    assert_eq!(statuses(), [500, 500, 200, 500, 500, 500, 500, 500]);
     desk.fault(&json!({"kind": "down", "endpoint": "verify"}));
     desk.fault(&json!({"kind": "none"}));
-    assert_eq!(statuses(), [200; 6]);
+    assert_eq!(statuses(), SOUND);
     assert_eq!(
         desk.send("/dev/fault", &json!({"kind": "down", "endpoint": "x"}))
             .status,
@@ -1063,7 +1072,7 @@ fn requests_are_counted_and_remembered_without_their_secrets() {
     let told = desk.ask("GET", "/dev/requests", "", "").json();
     assert_eq!(
         told["counts"],
-        json!({"jwks": 1, "discovery": 0, "verify": 1, "introspect": 1, "userinfo": 1, "revoke": 0})
+        json!({"jwks": 1, "discovery": 0, "verify": 1, "introspect": 1, "userinfo": 1, "revoke": 0, "authorize": 0, "token": 0})
     );
     let of = |index: usize| told["requests"][index].clone();
     assert_eq!(
