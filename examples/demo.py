@@ -1,4 +1,4 @@
-"""Doorward's demonstration: an issuer, two protected APIs, and every verdict.
+"""Doorward's demonstration: an issuer, two protected APIs, every verdict, and an MCP client.
 
 `make demo` builds what this needs and runs it. With DEMO=once it ends after the walk, with status
 0 only if every verdict was as expected; otherwise it stays up until Ctrl-C. It needs nothing but
@@ -7,19 +7,26 @@ Python's standard library.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import http.client
+import http.server
 import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+import urllib.error
 import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from scripted_browser import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARIES = Path(os.environ.get("DEMO_BINARIES", ROOT / "target" / "release"))
@@ -215,6 +222,145 @@ def walk(issuer: Issuer, apis: list[Api]) -> int:
     return steps.wrong
 
 
+@dataclass
+class McpClient:
+    """An MCP client that nobody has prepared anything for: what it knows is the server's URL."""
+
+    url: str
+    wrong: int = 0
+    token: str = ""
+
+    def log_in_and_call(self) -> None:
+        answer = self.call("tools/list")
+        self.verdict("POST /mcp, anonymous", answer, 401)
+        challenge = answer[1]["www-authenticate"]
+        metadata = challenge.partition('resource_metadata="')[2].partition('"')[0]
+        resource = self.fetch("GET", metadata)
+        self.verdict("protected resource metadata", resource, 200)
+        base = resource[2]["authorization_servers"][0]
+        server = self.fetch("GET", f"{base}/.well-known/oauth-authorization-server")
+        self.verdict("authorization server metadata", server, 200)
+
+        answers: list[dict[str, list[str]]] = []
+        callback = self.listen(answers)
+        redirect_uri = f"http://127.0.0.1:{callback.server_port}/callback"
+        said = {"client_name": "Demonstration", "redirect_uris": [redirect_uri]}
+        registered = self.fetch("POST", server[2]["registration_endpoint"], json.dumps(said))
+        self.verdict("client registration", registered, 201)
+        client_id = registered[2]["client_id"]
+
+        verifier = base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
+        asked = {
+            "response_type": "code",
+            "client_id": client_id,
+            "redirect_uri": redirect_uri,
+            "state": "demonstration",
+            "code_challenge": challenge.decode().rstrip("="),
+            "code_challenge_method": "S256",
+            "resource": resource[2]["resource"],
+        }
+        browser = Browser()
+        browser.open(f"{server[2]['authorization_endpoint']}?{urlencode(asked)}")
+        callback.shutdown()
+        for visit in browser.visits:
+            shown = f"{visit.method} {urlsplit(visit.url).netloc}{urlsplit(visit.url).path}"
+            self.verdict(
+                f"  browser: {visit.title or 'redirect'}", (visit.status, {}, {}), note=shown
+            )
+        answer = answers[0] if answers else {}
+        mine = answer.get("state") == ["demonstration"] and answer.get("iss") == [base]
+        self.wrong += not mine
+
+        redeem = {
+            "grant_type": "authorization_code",
+            "client_id": client_id,
+            "code": answer.get("code", [""])[0],
+            "redirect_uri": redirect_uri,
+            "code_verifier": verifier,
+        }
+        given = self.fetch("POST", server[2]["token_endpoint"], urlencode(redeem), form=True)
+        self.verdict("code for tokens", given, 200)
+        self.token = given[2].get("access_token", "")
+        answer = self.call("tools/call", {"name": "whoami", "arguments": {}})
+        who = content(answer)
+        self.verdict("tools/call whoami", answer, 200, note=f"{who['user']}: {who['scopes']}")
+        answer = self.call("tools/call", {"name": "add", "arguments": {"a": 2, "b": 3}})
+        self.verdict("tools/call add 2 3", answer, 200, note=json.dumps(content(answer)))
+        self.wrong += content(answer) != {"sum": 5.0}
+        again = self.fetch("POST", server[2]["token_endpoint"], urlencode(redeem), form=True)
+        self.verdict("the same code again", again, 400, note=again[2].get("error", ""))
+        self.token = self.token[:-4] + "AAAA"
+        answer = self.call("tools/list")
+        self.verdict("a forged token", answer, 401, note=answer[2].get("detail", ""))
+
+    def call(self, method: str, params: object = None) -> tuple[int, dict, dict]:
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
+        return self.fetch("POST", self.url, json.dumps(request))
+
+    def fetch(
+        self, method: str, url: str, body: str = "", form: bool = False
+    ) -> tuple[int, dict, dict]:
+        headers = {
+            "accept": "application/json, text/event-stream",
+            "content-type": "application/x-www-form-urlencoded" if form else "application/json",
+            "mcp-protocol-version": "2025-11-25",
+        }
+        if self.token and url == self.url:
+            headers["authorization"] = f"Bearer {self.token}"
+        data = body.encode() if method == "POST" else None
+        request = urllib.request.Request(url, data, headers, method=method)
+        try:
+            response = urllib.request.urlopen(request, timeout=15)
+        except urllib.error.HTTPError as error:
+            response = error
+        with response:
+            text = response.read().decode()
+            found = {name.lower(): value for name, value in response.headers.items()}
+        return response.status, found, json.loads(text) if text.startswith("{") else {}
+
+    def listen(self, answers: list[dict[str, list[str]]]) -> http.server.HTTPServer:
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                answers.append(parse_qs(urlsplit(self.path).query))
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"<title>back at the client</title>")
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        callback = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=callback.serve_forever, daemon=True).start()
+        return callback
+
+    def verdict(
+        self, title: str, answer: tuple[int, dict, dict], expected: int = 0, note: str = ""
+    ) -> None:
+        status = answer[0]
+        right = status == expected if expected else status < 400
+        self.wrong += not right
+        colour = "32" if right and status < 400 else "33" if right else "31"
+        mark = "" if right else paint("31", f"  expected {expected}")
+        print(f"{title:<54.54} {paint(colour, f'{status:<7}')} {paint('2', note[:120])}{mark}")
+
+
+def content(answer: tuple[int, dict, dict]) -> dict:
+    nothing = {"user": "nobody", "scopes": []}
+    return answer[2].get("result", {}).get("structuredContent", nothing)
+
+
+def mcp(stack: ExitStack) -> int:
+    doorward = str(BINARIES / "doorward")
+    command = [doorward, "--json", "dev", "--mcp", "--port", "0", "--mcp-port", "0"]
+    client = McpClient(start(stack, command, dict(os.environ))["mcp"])
+    print(paint("1", "\nAn MCP client logs in, with nothing but the URL of the server"))
+    print("─" * 100)
+    client.log_in_and_call()
+    print("─" * 100)
+    return client.wrong
+
+
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with ExitStack() as stack:
@@ -244,7 +390,7 @@ def main() -> int:
             paint("2", "µs is the HTTP round trip as this script sees it; a hint follows a refusal")
         )
         print()
-        wrong = walk(issuer, apis)
+        wrong = walk(issuer, apis) + mcp(stack)
         print(
             paint("32", "every verdict as expected")
             if not wrong

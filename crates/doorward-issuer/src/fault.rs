@@ -66,7 +66,7 @@ pub enum Fault {
     Expired,
     /// The right answer about somebody else.
     OtherSubject,
-    /// Introspection answers that are JWTs are signed with a key nobody published.
+    /// Introspection answers that are JWTs, and ID tokens, are signed with a key nobody published.
     Forged,
 }
 

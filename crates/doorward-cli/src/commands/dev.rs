@@ -1,5 +1,7 @@
 //! `doorward dev`.
 
+mod mcp;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,8 +26,14 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 0)]
     api_port: u16,
     /// Leave the sample API out
-    #[arg(long)]
+    #[arg(long, conflicts_with = "mcp")]
     issuer_only: bool,
+    /// Run a sample MCP server instead of the sample API, behind the OAuth server that MCP clients log in at
+    #[arg(long)]
+    mcp: bool,
+    /// The MCP server's port; 0 takes a free one
+    #[arg(long, default_value_t = mcp::DEFAULT_PORT, requires = "mcp")]
+    mcp_port: u16,
     /// The algorithm to sign with
     #[arg(long, default_value = "RS256", value_parser = algorithm)]
     algorithm: SigningAlgorithm,
@@ -70,7 +78,6 @@ pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Fail
         served.wait();
         return Ok(ExitCode::SUCCESS);
     }
-    let app = sample(&issuer)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -78,6 +85,10 @@ pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Fail
     runtime.block_on(async {
         let unusable =
             |error: std::io::Error| Failure::usage(format!("cannot serve the sample API: {error}"));
+        if arguments.mcp {
+            return serve_mcp(&issuer, arguments.mcp_port, as_json).await;
+        }
+        let app = sample(&issuer)?;
         let listener = tokio::net::TcpListener::bind(loopback(arguments.api_port))
             .await
             .map_err(unusable)?;
@@ -86,6 +97,22 @@ pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Fail
         axum::serve(listener, app).await.map_err(unusable)
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn serve_mcp(issuer: &DevIssuer, port: u16, as_json: bool) -> Result<(), Failure> {
+    let listener = tokio::net::TcpListener::bind(loopback(port)).await;
+    let listener = listener.map_err(|error| {
+        Failure::usage(format!(
+            "cannot listen on port {port}: {error}; try --mcp-port 0"
+        ))
+    })?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    let base = format!("http://{address}");
+    let routes = mcp::routes(issuer, &base).await?;
+    announce_mcp(issuer, &base, as_json);
+    mcp::serve(listener, routes).await
 }
 
 fn loopback(port: u16) -> SocketAddr {
@@ -120,6 +147,45 @@ async fn public(caller: Option<Identity>) -> Json<Value> {
     Json(json!({ "hello": caller.as_ref().map_or("stranger", |caller| caller.subject()) }))
 }
 
+fn announce_mcp(issuer: &DevIssuer, base: &str, as_json: bool) {
+    let url = issuer.issuer();
+    if as_json {
+        return output::line(
+            &json!({
+                "issuer": url,
+                "publishable_key": issuer.publishable_key(),
+                "secret_key": issuer.secret_key(),
+                "mcp": mcp::url(base),
+                "authorization_server": base,
+            })
+            .to_string(),
+        );
+    }
+    output::line(&paint(
+        BOLD,
+        "An MCP server to log in to, with Doorward in front and a local issuer behind",
+    ));
+    row("MCP server", &mcp::url(base));
+    row(
+        "OAuth server",
+        &format!("{base}/.well-known/oauth-authorization-server"),
+    );
+    row(
+        "issuer",
+        &format!("{url}   (people sign in here; open it in a browser)"),
+    );
+    output::line(&format!("\n{}", paint(BOLD, "Connect a client")));
+    for (client, command) in mcp::commands(base) {
+        output::line(&format!("  {}", paint(DIM, &format!("# {client}"))));
+        output::line(&format!("  {command}"));
+    }
+    output::line(&paint(DIM, "\nCtrl-C ends it."));
+}
+
+fn row(name: &str, value: &str) {
+    output::line(&format!("  {} {value}", paint(DIM, &format!("{name:<17}"))));
+}
+
 fn announce(issuer: &DevIssuer, api: Option<&str>, as_json: bool) {
     let (url, key) = (issuer.issuer(), issuer.publishable_key());
     if as_json {
@@ -133,9 +199,6 @@ fn announce(issuer: &DevIssuer, api: Option<&str>, as_json: bool) {
             .to_string(),
         );
     }
-    let row = |name: &str, value: &str| {
-        output::line(&format!("  {} {value}", paint(DIM, &format!("{name:<17}"))))
-    };
     output::line(&paint(
         BOLD,
         "Doorward's local issuer, with test keys that are good for nothing else",
