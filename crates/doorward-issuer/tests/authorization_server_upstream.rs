@@ -15,7 +15,7 @@ use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use doorward_core::Secret;
-use doorward_issuer::authorization_server::axum::router;
+use doorward_issuer::authorization_server::axum::{CheckLayer, router};
 use doorward_issuer::authorization_server::transport::{HttpSettings, HttpTransport};
 use doorward_issuer::authorization_server::{
     AuthorizationServer, MemoryStore, Pages, Sessions, Settings, Standing, Upstream,
@@ -346,6 +346,58 @@ async fn of_many_at_once_one_asks() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(site.sessions.upstream_token(&sid).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_gets_as_far_as_its_family_stands() {
+    let site = site(3600, |settings| {
+        settings.upstream_check = UpstreamCheck::Always;
+    })
+    .await;
+    let sid = sid(&site.tokens().await);
+    let whose = |parts: &axum::http::request::Parts| {
+        let sid = parts.headers.get("x-verified-sid")?;
+        Some(sid.to_str().ok()?.to_owned())
+    };
+    let routes = Router::new()
+        .route("/mcp", any(|| async { "in" }))
+        .layer(CheckLayer::new(Arc::clone(&site.sessions), whose));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    tokio::spawn(serve(listener, routes));
+    let ask = |sid: Option<&str>| {
+        let request = site.client.post(&url);
+        let request = match sid {
+            Some(sid) => request.header("x-verified-sid", sid),
+            None => request,
+        };
+        async move { request.send().await.unwrap() }
+    };
+    assert_eq!(ask(None).await.status(), 200);
+    assert_eq!(ask(Some(&sid)).await.status(), 200);
+    site.trouble("/introspect", Trouble::Down);
+    let unknown = ask(Some(&sid)).await;
+    assert_eq!(
+        (
+            unknown.status().as_u16(),
+            unknown.headers()["retry-after"].to_str().unwrap()
+        ),
+        (503, "5")
+    );
+    site.trouble("", None);
+    *site.accounts.ended.lock().unwrap() = true;
+    let ended = ask(Some(&sid)).await;
+    assert_eq!(ended.status(), 401);
+    let challenge = ended.headers()["www-authenticate"].to_str().unwrap();
+    let metadata = format!("{}/.well-known/oauth-protected-resource/mcp", site.base);
+    assert!(
+        challenge.contains(&format!(r#"resource_metadata="{metadata}""#)),
+        "{challenge}"
+    );
+    assert_eq!(
+        site.client.get(metadata).send().await.unwrap().status(),
+        200
+    );
 }
 
 #[tokio::test]

@@ -1,18 +1,24 @@
 //! The server as axum routes: translation, and nothing decided.
 
+use std::fmt;
+use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request};
 use axum::http::request::Parts;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::StatusCode;
-use http::header::RETRY_AFTER;
+use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use tower_layer::Layer;
+use tower_service::Service;
 
-use super::{AuthorizationServer, MAX_BODY, Moment, Pages, Store, Transport};
+use super::{AuthorizationServer, MAX_BODY, Moment, Pages, Sessions, Standing, Store, Transport};
 
 /// The routes of `server`, at [`AuthorizationServer::paths`], to be merged with those of the resource.
 ///
@@ -71,6 +77,129 @@ where
     paths.into_iter().fold(Router::new(), |router, path| {
         router.route(&path, handler.clone())
     })
+}
+
+/// A layer for the resource, inside the one that verifies access tokens: it lets through whose family
+/// [stands](Sessions::check), answers 401 where it has ended, and 503 while nobody knows.
+///
+/// `sid` tells a verified token's `sid`; a request without one, such as that of a client that acts for itself, has nothing
+/// to be checked. With Doorward's own layer outside of this one it is
+/// `|parts| doorward::tower::identity(&parts.extensions)?.session_id().map(str::to_owned)`.
+pub struct CheckLayer<S, T, F>(Arc<Check<S, T, F>>);
+
+struct Check<S, T, F> {
+    sessions: Arc<Sessions<S, T>>,
+    sid: F,
+    /// The challenge of a 401.
+    challenge: HeaderValue,
+}
+
+impl<S, T, F> CheckLayer<S, T, F>
+where
+    S: Store,
+    T: Transport,
+    F: Fn(&Parts) -> Option<String> + Send + Sync + 'static,
+{
+    /// A layer that asks these sessions.
+    pub fn new(sessions: Arc<Sessions<S, T>>, sid: F) -> Self {
+        let metadata = sessions.server().resource_metadata_url();
+        let challenge = format!(
+            r#"Bearer error="invalid_token", error_description="the session has ended", resource_metadata="{metadata}""#
+        );
+        // A URL that was parsed has nothing in it that a header may not have.
+        let challenge = HeaderValue::from_str(&challenge)
+            .unwrap_or_else(|_| HeaderValue::from_static(r#"Bearer error="invalid_token""#));
+        Self(Arc::new(Check {
+            sessions,
+            sid,
+            challenge,
+        }))
+    }
+}
+
+impl<S, T, F> Clone for CheckLayer<S, T, F> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S, T, F> fmt::Debug for CheckLayer<S, T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CheckLayer").field(&self.0.sessions).finish()
+    }
+}
+
+impl<S, T, F, I> Layer<I> for CheckLayer<S, T, F> {
+    type Service = Checked<S, T, F, I>;
+
+    fn layer(&self, inner: I) -> Self::Service {
+        Checked {
+            layer: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// What a [`CheckLayer`] makes of a service.
+pub struct Checked<S, T, F, I> {
+    layer: CheckLayer<S, T, F>,
+    inner: I,
+}
+
+impl<S, T, F, I: Clone> Clone for Checked<S, T, F, I> {
+    fn clone(&self) -> Self {
+        Self {
+            layer: self.layer.clone(),
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+impl<S, T, F, I> fmt::Debug for Checked<S, T, F, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.layer.fmt(f)
+    }
+}
+
+impl<S, T, F, I> Service<Request> for Checked<S, T, F, I>
+where
+    S: Store + 'static,
+    T: Transport + 'static,
+    F: Fn(&Parts) -> Option<String> + Send + Sync + 'static,
+    I: Service<Request, Response = Response> + Clone + Send + 'static,
+    I::Future: Send,
+{
+    type Response = Response;
+    type Error = I::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, I::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), I::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        // The service that is ready is used, and a copy of it is there for the next.
+        let next = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, next);
+        let check = Arc::clone(&self.layer.0);
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let standing = match (check.sid)(&parts) {
+                None => Standing::Stands,
+                Some(sid) => check.sessions.check(&sid).await,
+            };
+            match standing {
+                Standing::Stands => inner.call(Request::from_parts(parts, body)).await,
+                Standing::Ended => {
+                    let challenge = [(WWW_AUTHENTICATE, check.challenge.clone())];
+                    Ok((StatusCode::UNAUTHORIZED, challenge).into_response())
+                }
+                Standing::Unknown => {
+                    Ok((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")]).into_response())
+                }
+            }
+        })
+    }
 }
 
 fn connection(parts: &Parts) -> Option<IpAddr> {

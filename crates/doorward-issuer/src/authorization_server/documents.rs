@@ -64,7 +64,7 @@ impl Call<'_> {
         let body = self.fetched(client_id, how, policy).await?;
         let client = self.client_of(client_id, &body, policy);
         client.map(Some).map_err(|why| {
-            observe::document_refused(client_id, why);
+            observe::document_refused(domain(client_id).as_deref(), why);
             Halt::invalid_request(why)
         })
     }
@@ -111,17 +111,19 @@ impl Call<'_> {
         let answer = match (self.desk.document(call).await, known) {
             (Ok(answer), known) => (answer, known),
             (Err(DocumentError::Refused(why)), _) => {
-                observe::document_refused(url, why);
-                return Err(Halt::invalid_request(
-                    "the client's document cannot be used",
-                ));
+                observe::document_refused(domain(url).as_deref(), why);
+                return Err(unusable());
             }
             (Err(DocumentError::Unreachable), Some(known))
                 if now < known.fetched_at.saturating_add(MOST_STALE) =>
             {
                 return Ok(known.body);
             }
-            (Err(DocumentError::Unreachable), _) => return Err(Halt::unavailable()),
+            // The same answer as above: whether a name leads inside, or to nobody, is not for strangers to learn.
+            (Err(DocumentError::Unreachable), _) => {
+                observe::document_refused(domain(url).as_deref(), "it cannot be reached");
+                return Err(unusable());
+            }
         };
         let (body, etag, max_age) = match answer {
             (answer, Some(known)) if answer.status == 304 => {
@@ -265,6 +267,10 @@ fn check_url(text: &str, policy: &ClientDocuments, names: bool) -> Result<(), &'
         return Err("clients of this domain are not let in");
     }
     Ok(())
+}
+
+fn unusable() -> Halt {
+    Halt::invalid_request("the client's document cannot be used")
 }
 
 fn is_json(media_type: &str) -> bool {

@@ -3,7 +3,19 @@
 use doorward_core::AlgorithmSet;
 use serde_json::{Map, Value, json};
 
-use super::{Inner, Registration};
+use super::{AuthorizationServer, Inner, Registration};
+
+impl AuthorizationServer {
+    /// Where the resource's metadata are (RFC 9728 §3.1): what a challenge names.
+    pub fn resource_metadata_url(&self) -> String {
+        let resource = &self.0.resource;
+        let origin = resource.origin().ascii_serialization();
+        format!(
+            "{origin}{RESOURCE}{}",
+            resource.path().trim_end_matches('/')
+        )
+    }
+}
 
 impl Inner {
     /// The documents, by their paths. RFC 8414 §3.1 and RFC 9728 §3.1: the path of the issuer or the resource stands

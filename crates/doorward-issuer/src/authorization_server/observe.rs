@@ -2,8 +2,8 @@
 //! and clients' names in events only, not in labels.
 
 #![cfg_attr(
-    not(any(feature = "tracing", feature = "metrics")),
-    allow(unused_variables, reason = "features are off")
+    not(all(feature = "tracing", feature = "metrics")),
+    allow(unused_variables, reason = "a feature is off")
 )]
 
 use super::Standing;
@@ -69,9 +69,9 @@ pub(super) fn registered(client_id: &str) {
 }
 
 /// A client's document, or its keys, cannot be used.
-pub(super) fn document_refused(url: &str, why: &'static str) {
+pub(super) fn document_refused(domain: Option<&str>, why: &'static str) {
     #[cfg(feature = "tracing")]
-    tracing::info!(target: "doorward", event = "document_refused", url, why);
+    tracing::info!(target: "doorward", event = "document_refused", domain, why);
     #[cfg(feature = "metrics")]
     metrics::counter!("doorward_oauth_documents_refused_total").increment(1);
 }

@@ -208,27 +208,44 @@ impl Call<'_> {
         }
     }
 
-    async fn keep(&self, digest: Digest, found: Found, new: Held) -> Stands<Held> {
-        let Found { mut family, bytes } = found;
-        family.person.held = Some(new.clone());
-        let replace = Operation::Replace {
-            key: Key {
-                kind: Kind::Family,
-                digest,
-            },
-            before: bytes,
-            after: serde_json::to_vec(&family).map_err(|_| Standing::Unknown)?,
-            expires_at: self.moment.now,
+    /// Keeps what the upstream just gave. It gives it once, so the store is asked again where it did not answer.
+    async fn keep(&self, digest: Digest, mut found: Found, new: Held) -> Stands<Held> {
+        let key = Key {
+            kind: Kind::Family,
+            digest,
         };
-        match self.desk.store(replace).await {
-            Ok(Outcome::Replaced(true)) => Ok(new),
-            // It ended meanwhile, and what was just given ends with it.
-            Ok(Outcome::Replaced(false)) => {
-                self.revoke_upstream(&family.person).await;
-                Err(Standing::Ended)
+        let last = found.family.person.held.as_ref().map(|held| held.version);
+        for _ in 0..TRIES {
+            let Found { family, bytes } = found;
+            let mut after = family;
+            after.person.held = Some(new.clone());
+            let replace = Operation::Replace {
+                key,
+                before: bytes,
+                after: serde_json::to_vec(&after).map_err(|_| Standing::Unknown)?,
+                expires_at: self.moment.now,
+            };
+            if let Ok(Outcome::Replaced(true)) = self.desk.store(replace).await {
+                return Ok(new);
             }
-            _ => Err(Standing::Unknown),
+            found = match self.family(digest).await {
+                // It ended meanwhile, and what was just given ends with it.
+                Ok(None) => {
+                    self.revoke_upstream(&after.person).await;
+                    return Err(Standing::Ended);
+                }
+                Ok(Some(found)) => found,
+                Err(_) => return Err(Standing::Unknown),
+            };
+            let held = found.family.person.held.as_ref();
+            match held.map(|held| held.version) {
+                version if version == last => {}
+                // It was kept, and the answer was lost.
+                Some(version) if version == new.version => return Ok(new),
+                _ => return Err(Standing::Unknown),
+            }
         }
+        Err(Standing::Unknown)
     }
 
     /// Ends a family here and upstream.
@@ -255,5 +272,6 @@ fn unknown(_: Halt) -> Standing {
 
 /// Seconds in which one node has the time to renew something: longer than a call takes.
 const LEASE: i64 = 20;
+const TRIES: u32 = 3;
 /// What a lease says whose task failed.
 const FAILED: &[u8] = b"failed";

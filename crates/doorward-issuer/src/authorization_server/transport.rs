@@ -23,8 +23,8 @@ use super::{
 };
 use public::PublicOnly;
 
-/// How calls are made.
-#[derive(Clone, Debug)]
+/// How calls are made. `Debug` does not show the proxy, which may have a password in it.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct HttpSettings {
     /// How long a connection may take. 5 s by default.
@@ -54,6 +54,21 @@ impl Default for HttpSettings {
     }
 }
 
+impl fmt::Debug for HttpSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpSettings")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("timeout", &self.timeout)
+            .field("proxy", &self.proxy.is_some())
+            .field(
+                "certificate_authorities",
+                &self.certificate_authorities.is_some(),
+            )
+            .field("keys_lifetime", &self.keys_lifetime)
+            .finish()
+    }
+}
+
 /// A [`Transport`] over HTTP/1.1, for any tokio runtime. Connections to the upstream are kept.
 pub struct HttpTransport {
     upstream: Client,
@@ -70,7 +85,7 @@ impl HttpTransport {
     /// The proxy is no URL, or the certificates cannot be read.
     pub fn new(settings: &HttpSettings) -> Result<Self, ConfigError> {
         let wrong = |what: &str, error: reqwest::Error| {
-            ConfigError::new(format!("`{what}` cannot be used: {error}"))
+            ConfigError::new(format!("`{what}` cannot be used: {}", error.without_url()))
         };
         let certificates = match &settings.certificate_authorities {
             None => Vec::new(),

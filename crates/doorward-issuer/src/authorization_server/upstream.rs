@@ -44,8 +44,14 @@ pub(super) enum Refreshed {
 }
 
 impl Held {
-    /// What a token response holds, if there is an access token in it (RFC 6749 §5.1).
+    /// What a token response holds, if there is an access token in it (RFC 6749 §5.1), of a type that is understood (§7.1).
     pub(super) fn read(body: &Value, now: i64, version: u32) -> Option<Self> {
+        let bearer = body["token_type"]
+            .as_str()
+            .is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
+        if !bearer {
+            return None;
+        }
         let text = |name: &str| {
             let text = body[name].as_str()?;
             (!text.is_empty() && text.len() <= MAX_TOKEN).then(|| text.to_owned())
@@ -54,8 +60,10 @@ impl Held {
             access_token: text("access_token")?,
             refresh_token: text("refresh_token"),
             scope: text("scope"),
+            // Some write a number in quotes.
             expires_at: body["expires_in"]
                 .as_i64()
+                .or_else(|| body["expires_in"].as_str()?.parse().ok())
                 .filter(|seconds| *seconds >= 0)
                 .map(|seconds| now.saturating_add(seconds)),
             version,

@@ -66,7 +66,7 @@ fn a_client_that_is_a_document_logs_in() {
     world.publish(DOCUMENT, Err(DocumentError::Unreachable));
     let _ = world.prompt(DOCUMENT);
     world.now += 86_400;
-    assert_eq!(world.respond(authorize(DOCUMENT, &[])).status(), 503);
+    assert_eq!(world.respond(authorize(DOCUMENT, &[])).status(), 400);
     world.publish(DOCUMENT, Err(DocumentError::Refused("it is not there")));
     assert_eq!(world.respond(authorize(DOCUMENT, &[])).status(), 400);
 }

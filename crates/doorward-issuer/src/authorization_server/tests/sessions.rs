@@ -224,6 +224,7 @@ fn a_node_that_died_while_renewing_delays_the_others_and_no_more() {
     }
     drop(dead);
     assert_eq!(world.check(&sid), Standing::Stands);
+    assert!(matches!(world.upstream_token(&sid), Err(Standing::Unknown)));
     assert_eq!(world.books().rotations, 0);
     world.now += 20;
     assert_eq!(world.check(&sid), Standing::Stands);
@@ -326,6 +327,55 @@ fn what_ended_while_it_was_renewed_leaves_nothing_upstream() {
     assert_eq!(standing, Standing::Ended);
     let revoked = &world.books().revoked;
     assert!(revoked.contains(&"up-refresh-1".to_owned()), "{revoked:?}");
+}
+
+#[test]
+fn a_store_that_hesitates_loses_nothing_of_what_the_upstream_gave() {
+    for failures in [1, 2] {
+        let mut world = holding(by_refresh);
+        let client_id = world.registered();
+        let sid = sid(&world.tokens(&client_id));
+        world.now += 300;
+        let moment = world.moment();
+        let mut check = world.server.check(&sid, moment);
+        let mut left = failures;
+        let told = loop {
+            match check.advance() {
+                Progress::Needs(Need::Store(operation)) => {
+                    let failing = left > 0 && format!("{operation:?}") == "Replace";
+                    left -= i32::from(failing);
+                    let outcome = match failing {
+                        true => Err(StoreError),
+                        false => done(operation.perform(&world.store, world.now)),
+                    };
+                    check.supply(Supply::Store(outcome));
+                }
+                Progress::Needs(Need::Upstream(call)) => {
+                    check.supply(Supply::Upstream(done(world.upstream.call(call))));
+                }
+                Progress::Needs(need) => panic!("{need:?}"),
+                Progress::Done(told) => break told,
+            }
+        };
+        assert_eq!(told, Standing::Stands, "{failures}");
+        assert_eq!(world.books().rotations, 1);
+        let token = world.upstream_token(&sid).unwrap();
+        assert_eq!(token.access_token.expose(), "up-access-1", "{failures}");
+    }
+}
+
+#[test]
+fn a_token_of_another_type_is_not_held() {
+    let mut world = holding(by_refresh);
+    world.upstream.gives = || json!({ "access_token": "up-access-0", "token_type": "DPoP" });
+    let client_id = world.registered();
+    let given = sid(&world.tokens(&client_id));
+    assert!(world.upstream_token(&given).is_err());
+    world.upstream.gives =
+        || json!({ "access_token": "up-access-0", "token_type": "bearer", "expires_in": "300" });
+    let given = sid(&world.tokens(&client_id));
+    let token = world.upstream_token(&given).unwrap();
+    assert_eq!(token.expires_at, Some(NOW + 300));
 }
 
 #[test]
