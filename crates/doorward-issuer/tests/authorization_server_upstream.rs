@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -355,7 +356,7 @@ async fn a_request_gets_as_far_as_its_family_stands() {
     })
     .await;
     let sid = sid(&site.tokens().await);
-    let whose = |parts: &axum::http::request::Parts| {
+    let whose = |parts: &Parts| {
         let sid = parts.headers.get("x-verified-sid")?;
         Some(sid.to_str().ok()?.to_owned())
     };

@@ -65,6 +65,10 @@ impl AuthorizationServer {
                 let mut held = found.family.person.held.clone().ok_or(Standing::Ended)?;
                 if !held.lasts(call.moment.now) && held.refresh_token.is_some() {
                     held = call.renewed(digest, found).await?;
+                    // Another node is renewing it just now.
+                    if !held.lasts(call.moment.now) {
+                        return Err(Standing::Unknown);
+                    }
                 }
                 Ok(UpstreamToken {
                     access_token: Secret::new(held.access_token),
