@@ -447,6 +447,8 @@ impl Clerk {
         let client = client_builder(self.0.config.connect_timeout)
             // A redirect would send the body a second time, and the key to wherever it points.
             .redirect(Policy::none())
+            // A connection that the other side is about to close costs a POST that cannot be repeated.
+            .pool_idle_timeout(REST)
             .build();
         let wires = Arc::new(Wires {
             process,
@@ -635,5 +637,7 @@ const LONGEST_CALL: Duration = Duration::from_secs(55);
 /// The longest answer that is an error, in bytes.
 const MAX_ERROR_BYTES: usize = 256 * 1024;
 const SPREAD: Duration = Duration::from_millis(50);
+/// How long a connection is kept that nobody uses; shorter than servers do.
+const REST: Duration = Duration::from_secs(30);
 /// How many keys' paces are remembered.
 const MOST_PACES: usize = 64;
