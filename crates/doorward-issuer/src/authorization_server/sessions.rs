@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use quick_cache::sync::{Cache, EntryAction, EntryResult};
+use serde_json::{Map, Value};
 
 use super::secrets::Digest;
 use super::settings::DEFAULT_CHECK;
@@ -112,6 +113,16 @@ impl<S: Store, T: Transport> Sessions<S, T> {
     pub async fn upstream_token(&self, sid: &str) -> Result<UpstreamToken, Standing> {
         let moment = Moment::of_the_system().ok_or(Standing::Unknown)?;
         let exchange = self.server.upstream_token(sid, moment);
+        exchange.run(&*self.store, &*self.transport).await
+    }
+
+    /// What the upstream tells about the person of the family with this `sid`, asked anew.
+    ///
+    /// # Errors
+    /// The family has ended, the upstream refuses its token, or who would know is away or has no such endpoint.
+    pub async fn userinfo(&self, sid: &str) -> Result<Map<String, Value>, Standing> {
+        let moment = Moment::of_the_system().ok_or(Standing::Unknown)?;
+        let exchange = self.server.userinfo(sid, moment);
         exchange.run(&*self.store, &*self.transport).await
     }
 

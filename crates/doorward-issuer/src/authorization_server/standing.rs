@@ -2,13 +2,14 @@
 //! access token's family, by its `sid`, after the token itself was verified.
 
 use doorward_core::Secret;
+use serde_json::{Map, Value};
 
 use super::approvals::Register;
 use super::respond::Halt;
 use super::secrets::Digest;
 use super::store::{Key, Kind, Operation, Outcome, Put};
 use super::token::Family;
-use super::upstream::{Held, Refreshed};
+use super::upstream::{Held, Person, Refreshed, Userinfo};
 use super::{AuthorizationServer, Call, Exchange, Moment, UpstreamCheck, observe};
 use crate::encoding::{base64url, base64url_decode};
 
@@ -60,21 +61,36 @@ impl AuthorizationServer {
         let digest = digest(sid);
         self.library(moment, move |call| {
             Box::pin(async move {
-                let digest = digest.ok_or(Standing::Ended)?;
-                let found = call.found(digest).await?;
-                let mut held = found.family.person.held.clone().ok_or(Standing::Ended)?;
-                if !held.lasts(call.moment.now) && held.refresh_token.is_some() {
-                    held = call.renewed(digest, found).await?;
-                    // Another node is renewing it just now.
-                    if !held.lasts(call.moment.now) {
-                        return Err(Standing::Unknown);
-                    }
-                }
+                let person = call.with_fresh_token(digest).await?;
+                let held = person.held.ok_or(Standing::Ended)?;
                 Ok(UpstreamToken {
                     access_token: Secret::new(held.access_token),
                     scope: held.scope,
                     expires_at: held.expires_at,
                 })
+            })
+        })
+    }
+
+    /// What the upstream tells about the person of the family with this `sid` (OpenID Connect Core §5.3), asked anew: for
+    /// tools that need more than access tokens [carry](super::Settings::claims). Its `sub` is the person's, compared
+    /// exactly.
+    pub fn userinfo(
+        &self,
+        sid: &str,
+        moment: Moment,
+    ) -> Exchange<Result<Map<String, Value>, Standing>> {
+        let digest = digest(sid);
+        self.library(moment, move |call| {
+            Box::pin(async move {
+                let endpoint = &call.server.settings.upstream.userinfo_endpoint;
+                let endpoint = endpoint.as_ref().ok_or(Standing::Unknown)?;
+                let person = call.with_fresh_token(digest).await?;
+                match call.userinfo(endpoint, &person).await {
+                    Some(Userinfo::Told(claims)) => Ok(claims),
+                    Some(Userinfo::Refused) => Err(Standing::Ended),
+                    None => Err(Standing::Unknown),
+                }
             })
         })
     }
@@ -94,6 +110,23 @@ impl Call<'_> {
         let found = self.found(digest).await?;
         self.upstream_stands(digest, found).await?;
         Ok(Standing::Stands)
+    }
+
+    /// The person of a family, with an access token of the upstream's that has not expired.
+    async fn with_fresh_token(&self, digest: Option<Digest>) -> Stands<Person> {
+        let digest = digest.ok_or(Standing::Ended)?;
+        let found = self.found(digest).await?;
+        let mut person = found.family.person.clone();
+        let held = person.held.as_ref().ok_or(Standing::Ended)?;
+        if !held.lasts(self.moment.now) && held.refresh_token.is_some() {
+            let held = self.renewed(digest, found).await?;
+            // Another node is renewing it just now.
+            if !held.lasts(self.moment.now) {
+                return Err(Standing::Unknown);
+            }
+            person.held = Some(held);
+        }
+        Ok(person)
     }
 
     /// The family, if it is there and its person has not ended it.
@@ -143,7 +176,10 @@ impl Call<'_> {
         ) {
             _ if !lasts => Some(false),
             (Some(endpoint), _) => self.introspect(endpoint, person).await,
-            (None, Some(endpoint)) => self.userinfo_vouches(endpoint, person).await,
+            (None, Some(endpoint)) => {
+                let told = self.userinfo(endpoint, person).await;
+                told.map(|told| matches!(told, Userinfo::Told(_)))
+            }
             (None, None) => Some(true),
         };
         match (word, &held.refresh_token) {

@@ -43,6 +43,13 @@ pub(super) enum Refreshed {
     Unknown,
 }
 
+/// What came of asking about a person.
+pub(super) enum Userinfo {
+    Told(Map<String, Value>),
+    /// The token is good no longer, or somebody else's.
+    Refused,
+}
+
 impl Held {
     /// What a token response holds, if there is an access token in it (RFC 6749 §5.1), of a type that is understood (§7.1).
     pub(super) fn read(body: &Value, now: i64, version: u32) -> Option<Self> {
@@ -184,19 +191,26 @@ impl Call<'_> {
         Some(active && same)
     }
 
-    /// Whether the upstream tells about this person for this access token. Nothing, if it cannot be asked.
-    pub(super) async fn userinfo_vouches(&self, endpoint: &str, person: &Person) -> Option<bool> {
+    /// What the upstream tells about this person for this access token. Nothing, if it cannot be asked.
+    pub(super) async fn userinfo(&self, endpoint: &str, person: &Person) -> Option<Userinfo> {
         let held = person.held.as_ref()?;
         let bearer = Secret::new(format!("Bearer {}", held.access_token));
         let call = UpstreamCall::get(endpoint, Some(bearer));
         let answer = self.desk.upstream(call).await.ok()?;
         // RFC 6750 §3.1.
         if answer.status == 401 {
-            return Some(false);
+            return Some(Userinfo::Refused);
         }
-        let body = read_json(&answer, endpoint)?;
+        let Value::Object(claims) = read_json(&answer, endpoint)? else {
+            return None;
+        };
         // OpenID Connect Core §5.3.2: or it is somebody else's.
-        Some(body["sub"].as_str() == Some(&person.sub))
+        let same = claims.get("sub").and_then(Value::as_str) == Some(&person.sub);
+        Some(if same {
+            Userinfo::Told(claims)
+        } else {
+            Userinfo::Refused
+        })
     }
 
     /// Takes back what the upstream gave (RFC 7009 §2.1). It may fail: then it is tried once more, and logged.

@@ -365,6 +365,24 @@ fn a_store_that_hesitates_loses_nothing_of_what_the_upstream_gave() {
 }
 
 #[test]
+fn userinfo_is_asked_for_by_who_wants_it_and_is_the_persons_own() {
+    let mut world = holding(by_userinfo);
+    let client_id = world.registered();
+    let given = sid(&world.tokens(&client_id));
+    assert_eq!(world.calls_to("/oauth/userinfo"), 0);
+    let ask = |world: &mut World| {
+        let moment = world.moment();
+        let exchange = world.server.userinfo(&given, moment);
+        done(exchange.run(&world.store, &world.upstream))
+    };
+    assert_eq!(ask(&mut world).unwrap()["sub"], "user_ada");
+    world.books().sub = Some("user_eve");
+    assert_eq!(ask(&mut world), Err(Standing::Ended));
+    world.books().status = Some(500);
+    assert_eq!(ask(&mut world), Err(Standing::Unknown));
+}
+
+#[test]
 fn a_token_of_another_type_is_not_held() {
     let mut world = holding(by_refresh);
     world.upstream.gives = || json!({ "access_token": "up-access-0", "token_type": "DPoP" });
