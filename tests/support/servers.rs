@@ -90,6 +90,11 @@ impl Server {
         }
     }
 
+    /// Where it keeps its files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Starts it and waits until it answers.
     pub(crate) fn start(&mut self) {
         let log = fs::File::create(self.folder.path().join("log")).unwrap();

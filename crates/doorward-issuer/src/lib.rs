@@ -74,3 +74,8 @@ pub use serve::Served;
 pub use sign_in::SignIn;
 pub use webhook_signer::{WebhookSigner, new_webhook_key_pair, new_webhook_secret};
 pub use webhooks::{WEBHOOK_EVENTS, webhook_event};
+
+/// The guide's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guides/mcp-operations.md")]
+struct OperationsGuide;

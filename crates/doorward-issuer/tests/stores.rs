@@ -47,6 +47,8 @@ macro_rules! scenarios {
         #[tokio::test]
         async fn postgres() {
             let server = Server::postgres();
+            // An operator's default that would have writers told to try again.
+            server.run_sql("ALTER DATABASE postgres SET default_transaction_isolation = 'serializable'");
             $({
                 println!("{}", stringify!($name));
                 server.run_sql("DROP TABLE IF EXISTS doorward_oauth_records, doorward_oauth_windows");

@@ -71,7 +71,9 @@ impl Call<'_> {
         let Registration::Open { lifetime, .. } = settings.registration else {
             return Ok(None);
         };
-        let extend_to = used.then(|| self.moment.now.saturating_add(lifetime));
+        // To the full hour, so that a busy client is written down once in it and not for each of its requests.
+        let end = self.moment.now.saturating_add(lifetime);
+        let extend_to = used.then(|| end.saturating_add(HOUR - end.rem_euclid(HOUR)));
         self.read(self.server.keys.key(Kind::Client, client_id), extend_to)
             .await
     }
@@ -171,3 +173,5 @@ fn decoded(text: &str) -> Option<String> {
     let mut fields = url::form_urlencoded::parse(field.as_bytes());
     fields.next().map(|(_, value)| value.into_owned())
 }
+
+const HOUR: i64 = 3600;

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod login;
 #[path = "../../../../tests/support/servers.rs"]
 pub(crate) mod servers;
 
