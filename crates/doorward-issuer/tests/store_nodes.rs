@@ -12,8 +12,7 @@ use std::time::Duration;
 
 use doorward_issuer::authorization_server::Capacity;
 use support::login::{
-    CLIENT_NAME, PERSON, Program, REDIRECT_URI, STATE, Told, VERIFIER, accounts, node, signing_pem,
-    told,
+    CLIENT_NAME, PERSON, Program, REDIRECT_URI, STATE, Told, VERIFIER, accounts, node, told,
 };
 use support::open;
 use support::servers::{Folder, Server};
@@ -22,9 +21,8 @@ use tokio::process::{Child, Command};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_thirty_two_in_memory() {
-    let (accounts, signing) = (accounts().await, signing_pem());
     let store = open("memory:", &["a"], Capacity::default());
-    let only = node(store, &accounts, &signing).await;
+    let only = node(store, &accounts().await).await;
     race([&only, &only]).await;
 }
 
@@ -45,16 +43,20 @@ async fn one_of_thirty_two_on_postgres() {
 }
 
 async fn race_on(url: &str) {
-    let (accounts, signing) = (accounts().await, signing_pem());
+    let accounts = accounts().await;
     let store = || open(url, &["a"], Capacity::default());
-    let one = node(store(), &accounts, &signing).await;
-    let other = node(store(), &accounts, &signing).await;
+    let one = node(store(), &accounts).await;
+    let other = node(store(), &accounts).await;
     race([&one, &other]).await;
 }
 
 async fn race(nodes: [&str; 2]) {
     let program = Program::new();
     let client_id = program.register(nodes[0]).await;
+
+    // Both begin at once, and sign with the same key.
+    let (one, other) = tokio::join!(program.keys(nodes[0]), program.keys(nodes[1]));
+    assert_eq!(one, other);
 
     // A code from 32 at once: one has it, and because 31 had it as well, nobody keeps what came of it.
     let code = program.code(nodes[1], &client_id).await;
@@ -130,7 +132,7 @@ async fn node_process() {
         return;
     };
     let store = open(&url, &["a"], Capacity::default());
-    let base = node(store, &said("ACCOUNTS").unwrap(), &said("SIGNING").unwrap()).await;
+    let base = node(store, &said("ACCOUNTS").unwrap()).await;
     // In one piece, whatever else is written.
     use std::io::Write as _;
     let line = format!("\n{LISTENING}{base}\n");
@@ -149,7 +151,6 @@ struct Node {
 struct Nodes {
     store: String,
     accounts: String,
-    signing: String,
 }
 
 impl Nodes {
@@ -158,7 +159,6 @@ impl Nodes {
             .args(["--exact", "--ignored", "--nocapture", "node_process"])
             .env("DOORWARD_TEST_STORE", &self.store)
             .env("DOORWARD_TEST_ACCOUNTS", &self.accounts)
-            .env("DOORWARD_TEST_SIGNING", &self.signing)
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -191,7 +191,6 @@ async fn survive(store: &str) {
     let nodes = Nodes {
         store: store.to_owned(),
         accounts: accounts().await,
-        signing: signing_pem(),
     };
     between_steps(&nodes).await;
     within_steps(&nodes).await;
@@ -321,7 +320,7 @@ async fn while_postgres_is_away_callers_are_asked_to_come_again() {
 async fn outage(mut server: Server, keeps: bool) {
     let program = Program::new();
     let store = open(&server.url(), &["a"], Capacity::default());
-    let base = node(store, &accounts().await, &signing_pem()).await;
+    let base = node(store, &accounts().await).await;
     let client_id = program.register(&base).await;
     let code = program.code(&base, &client_id).await;
     server.kill();
@@ -368,14 +367,14 @@ async fn a_copy_of_a_redis_store_gives_nothing_away() {
 #[tokio::test]
 async fn a_copy_of_a_postgres_store_gives_nothing_away() {
     let server = Server::postgres();
-    let save = || server.run_sql("CHECKPOINT");
-    gives_nothing_away(&server.url(), server.folder(), save).await;
+    // Every commit is in its log, uncompressed, before it is answered.
+    gives_nothing_away(&server.url(), server.folder(), || {}).await;
 }
 
 async fn gives_nothing_away(url: &str, folder: &Path, save: impl Fn()) {
     let program = Program::new();
     let store = open(url, &["a"], Capacity::default());
-    let base = node(store, &accounts().await, &signing_pem()).await;
+    let base = node(store, &accounts().await).await;
     let client_id = program.register(&base).await;
     // One of everything is left behind: a page that is shown, a sign-in, a code, a family.
     let shown = program.authorize(&base, &client_id).await;
@@ -391,7 +390,14 @@ async fn gives_nothing_away(url: &str, folder: &Path, save: impl Fn()) {
     let has = |text: &str| memchr::memmem::find(&copy, text.as_bytes()).is_some();
     // The copy is one of this store, and in the clear but for the records.
     assert!(has("doorward_oauth_records") || has("{doorward:oauth}:family"));
-    for kind in ["client", "transaction", "login", "code", "family"] {
+    for kind in [
+        "client",
+        "transaction",
+        "login",
+        "code",
+        "family",
+        "signing_key",
+    ] {
         assert!(has(kind), "{kind}");
     }
     let cookie = |cookie: &str| cookie.split_once('=').unwrap().1.to_owned();
@@ -422,6 +428,9 @@ async fn gives_nothing_away(url: &str, folder: &Path, save: impl Fn()) {
     ] {
         assert!(!has(&secret), "the {what} is there");
     }
+    // How a private key on P-256 begins (RFC 5915, RFC 5480), of which the store has two.
+    let found = memchr::memmem::find(&copy, b"\x2a\x86\x48\xce\x3d\x03\x01\x07");
+    assert_eq!(found, None, "a signing key is there");
 }
 
 /// Everything in every file below.

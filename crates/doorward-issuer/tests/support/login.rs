@@ -13,7 +13,7 @@ use doorward_issuer::authorization_server::transport::{HttpSettings, HttpTranspo
 use doorward_issuer::authorization_server::{
     AnyStore, AuthorizationServer, Pages, Registration, Settings, Upstream, UpstreamAuthentication,
 };
-use doorward_issuer::{DevIssuer, Kind, Mint, SigningAlgorithm, SigningKey};
+use doorward_issuer::{DevIssuer, Kind, Mint, SigningAlgorithm};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ async fn token(State(issuer): State<Arc<DevIssuer>>, body: String) -> Json<Value
 }
 
 /// Serves a node over this store, and says where.
-pub(crate) async fn node(store: AnyStore, accounts: &str, signing_pem: &str) -> String {
+pub(crate) async fn node(store: AnyStore, accounts: &str) -> String {
     let upstream = Upstream::new(
         accounts,
         format!("{accounts}/authorize"),
@@ -80,8 +80,7 @@ pub(crate) async fn node(store: AnyStore, accounts: &str, signing_pem: &str) -> 
         each_minute: 1000,
         all_each_minute: 10_000,
     };
-    let key = SigningKey::from_pkcs8_pem(signing_pem, SigningAlgorithm::ES256).unwrap();
-    let server = AuthorizationServer::new(settings, vec![key]).unwrap();
+    let server = AuthorizationServer::with_rotating_keys(settings).unwrap();
     let transport = HttpTransport::new(&HttpSettings::default()).unwrap();
     // Each request says where it came from, so that many logins fit into a minute.
     let source = |parts: &http::request::Parts| {
@@ -99,11 +98,6 @@ pub(crate) async fn node(store: AnyStore, accounts: &str, signing_pem: &str) -> 
     let base = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
     base
-}
-
-pub(crate) fn signing_pem() -> String {
-    let key = SigningKey::generate(SigningAlgorithm::ES256).unwrap();
-    key.private_pem()
 }
 
 /// A client and its user's browser. Each step names the node that it goes to.
@@ -220,6 +214,13 @@ impl Program {
         let back = location(&back.unwrap());
         assert_eq!(parameter(&back, "state"), STATE);
         parameter(&back, "code")
+    }
+
+    /// The published keys.
+    pub(crate) async fn keys(&self, base: &str) -> Value {
+        let told = told(self.0.get(format!("{base}/jwks"))).await.unwrap();
+        assert_eq!(told.status, 200);
+        told.body
     }
 
     /// Everything until there is a code.
