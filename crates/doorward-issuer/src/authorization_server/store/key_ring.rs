@@ -36,7 +36,7 @@ impl KeyRing {
     /// what follows from them; a secret that serves elsewhere is still better left there.
     ///
     /// # Errors
-    /// A key is too short, or there are too many.
+    /// A key is too short or has white space at an end, or there are too many.
     pub fn new(current: &Secret, old: &[Secret]) -> Result<Self, ConfigError> {
         if old.len() >= MAX_KEYS {
             return Err(ConfigError::new(format!(
@@ -89,7 +89,14 @@ impl fmt::Debug for KeyRing {
 
 impl RingKey {
     fn new(name: &str, secret: &Secret) -> Result<Self, ConfigError> {
-        let secret = secret.expose().as_bytes();
+        let secret = secret.expose();
+        // A line break that came along from a file would make it another key than the same without.
+        if secret.trim() != secret {
+            return Err(ConfigError::new(format!(
+                "`{name}` has a key that begins or ends with white space; leave it out"
+            )));
+        }
+        let secret = secret.as_bytes();
         if secret.len() < MIN_KEY {
             return Err(ConfigError::new(format!(
                 "`{name}` has a key of {} bytes; {MIN_KEY} random ones at least are needed",
@@ -209,6 +216,9 @@ mod tests {
         );
         let short = KeyRing::new(&good, &[Secret::from("hunter2")]).unwrap_err();
         assert!(short.to_string().starts_with("`old_store_keys`"));
+        let broken = Secret::new(format!("{}\n", good.expose()));
+        let broken = KeyRing::new(&broken, &[]).unwrap_err().to_string();
+        assert!(broken.contains("white space"), "{broken}");
         assert!(KeyRing::new(&good, &vec![good.clone(); 16]).is_err());
         let ring = KeyRing::new(&good, std::slice::from_ref(&good)).unwrap();
         assert_eq!(format!("{ring:?}"), "KeyRing(2 keys)");
