@@ -290,6 +290,9 @@ class McpClient:
         self.wrong += content(answer) != {"sum": 5.0}
         again = self.fetch("POST", server[2]["token_endpoint"], urlencode(redeem), form=True)
         self.verdict("the same code again", again, 400, note=again[2].get("error", ""))
+        # Nobody knows which of the two was the thief, so what came of the code has ended.
+        answer = self.call("tools/list")
+        self.verdict("and the token that it gave", answer, 401, note=answer[2].get("detail", ""))
         self.token = self.token[:-4] + "AAAA"
         answer = self.call("tools/list")
         self.verdict("a forged token", answer, 401, note=answer[2].get("detail", ""))

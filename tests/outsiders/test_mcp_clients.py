@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import subprocess
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import anyio
@@ -219,6 +222,65 @@ def test_who_says_no_gives_nothing(server: Server) -> None:
     assert (answer["error"], answer["state"]) == ("access_denied", "mine")
     assert answer["iss"] == server.authorization_server
     assert "code" not in answer
+
+
+def test_a_tool_asks_for_its_scope_and_a_token_can_be_taken_back(server: Server) -> None:
+    verifier = "a-verifier-of-a-client-that-wants-little"
+    verifier += "-but-is-long-enough"
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
+    with Callback() as callback:
+        client_id = server.register(
+            callback.url, grant_types=["authorization_code", "refresh_token"]
+        )
+        asked = {
+            "response_type": "code",
+            "client_id": client_id,
+            "redirect_uri": callback.url,
+            "scope": "me:read",
+            "code_challenge": challenge.decode().rstrip("="),
+            "code_challenge_method": "S256",
+        }
+        url = f"{server.authorization_server}/authorize?{urlencode(asked)}"
+        subprocess.run([sys.executable, str(BROWSER), url], check=True, timeout=60)
+        code = callback.answer()["code"]
+    with httpx2.Client(timeout=30, trust_env=False) as http:
+        redeem = {
+            "grant_type": "authorization_code",
+            "client_id": client_id,
+            "code": code,
+            "redirect_uri": callback.url,
+            "code_verifier": verifier,
+        }
+        given = http.post(f"{server.authorization_server}/token", data=redeem).json()
+
+        def call(tool: str, arguments: dict[str, int]) -> httpx2.Response:
+            return http.post(
+                server.mcp,
+                headers={
+                    "authorization": f"Bearer {given['access_token']}",
+                    "accept": "application/json, text/event-stream",
+                    "mcp-protocol-version": "2025-11-25",
+                },
+                json={
+                    "jsonrpc": "2.0",
+                    "id": 1,
+                    "method": "tools/call",
+                    "params": {"name": tool, "arguments": arguments},
+                },
+            )
+
+        assert call("whoami", {}).json()["result"]["structuredContent"]["scopes"] == ["me:read"]
+        more = call("add", {"a": 1, "b": 2})
+        assert more.status_code == 403
+        stepped = more.headers["www-authenticate"]
+        assert 'error="insufficient_scope"' in stepped
+        assert "numbers:add" in stepped
+
+        taken = {"client_id": client_id, "token": given["refresh_token"]}
+        assert http.post(f"{server.authorization_server}/revoke", data=taken).status_code == 200
+        ended = call("whoami", {})
+        assert ended.status_code == 401
+        assert ended.json()["detail"] == "token_revoked"
 
 
 def test_nobody_gets_in_without_a_token(server: Server) -> None:

@@ -79,3 +79,8 @@ pub use webhooks::{WEBHOOK_EVENTS, webhook_event};
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guides/mcp-operations.md")]
 struct OperationsGuide;
+
+/// The guide's examples, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guides/consent-page.md")]
+struct ConsentPageGuide;

@@ -812,6 +812,87 @@ fn what_is_wrong_with_a_request_goes_back_with_state_and_iss() {
 }
 
 #[test]
+fn people_are_shown_pages_where_they_go_and_programs_json() {
+    let mut world = world();
+    let pages = Pages::default();
+    let mut answered = |mut request: Request<Vec<u8>>, accept: &str| {
+        request
+            .headers_mut()
+            .insert("accept", accept.parse().unwrap());
+        let reply = world.ask(request);
+        let response = pages.answer(reply);
+        let content_type = response.headers()["content-type"].to_str().unwrap();
+        (response.status().as_u16(), content_type.to_owned())
+    };
+    let html = "text/html; charset=utf-8".to_owned();
+    let json = "application/json".to_owned();
+    let browser = "text/html,application/xhtml+xml,*/*;q=0.8";
+    for accept in [browser, "*/*", "application/json", "text/html;q=0", ""] {
+        let shown = if accept == browser { &html } else { &json };
+        assert_eq!(
+            answered(authorize("nobody", &[]), accept),
+            (400, shown.clone())
+        );
+        assert_eq!(
+            answered(form_request("/auth/consent", &[("a", "b")]), accept),
+            (400, shown.clone())
+        );
+        let stray = Request::get("/auth/callback?state=x");
+        let stray = stray.body(Vec::new()).unwrap();
+        assert_eq!(answered(stray, accept), (400, shown.clone()));
+        // Nobody's window is here.
+        for (path, status) in [
+            ("/auth/token", 401),
+            ("/auth/revoke", 401),
+            ("/nowhere", 404),
+        ] {
+            let request = form_request(path, &[("grant_type", "x")]);
+            assert_eq!(answered(request, accept), (status, json.clone()), "{path}");
+        }
+    }
+}
+
+#[test]
+fn a_browsers_answer_to_the_form_is_a_page_and_a_programs_a_redirect() {
+    let mut world = world();
+    let client_id = world.registered();
+    for (accept, decision, status) in [
+        ("text/html", "allow", 200),
+        ("text/html", "deny", 200),
+        ("*/*", "allow", 303),
+    ] {
+        let prompt = world.prompt(&client_id);
+        let mut request = form_request(
+            "/auth/consent",
+            &[
+                ("transaction", prompt.transaction.as_str()),
+                ("form_token", prompt.form_token.as_str()),
+                ("decision", decision),
+            ],
+        );
+        request
+            .headers_mut()
+            .insert("accept", accept.parse().unwrap());
+        let response = Pages::default().answer(world.ask(request));
+        assert_eq!(response.status(), status);
+        let (onward, redirected) = (status == 200, response.headers().contains_key(LOCATION));
+        assert_ne!(onward, redirected);
+        let body = String::from_utf8(response.body().clone()).unwrap();
+        assert_eq!(body.contains(r#"http-equiv="refresh""#), onward, "{body}");
+        if onward {
+            let policy = response.headers()["content-security-policy"]
+                .to_str()
+                .unwrap();
+            assert!(
+                policy.contains("form-action 'self'") && !policy.contains("unsafe"),
+                "{policy}"
+            );
+            assert!(response.headers().contains_key(SET_COOKIE));
+        }
+    }
+}
+
+#[test]
 fn a_link_to_here_is_not_a_link_to_anywhere() {
     let mut world = world();
     let (_, said) = world.register(&json!({ "redirect_uris": ["https://evil.example/cb"] }));

@@ -5,14 +5,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use doorward::axum::{Admission, AuthLayer};
-use doorward::{Authenticator, Config, Identity, IssuerConfig, Secret};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use doorward::mcp::McpLayer;
+use doorward::{Authenticator, Config, Identity, IssuerConfig, Reason, Secret, tower};
 use doorward_issuer::authorization_server::axum::router;
 use doorward_issuer::authorization_server::transport::{HttpSettings, HttpTransport};
 use doorward_issuer::authorization_server::{
-    AuthorizationServer, MemoryStore, PageSettings, Pages, Registration, Settings, Upstream,
-    UpstreamAuthentication,
+    AuthorizationServer, MemoryStore, PageSettings, Pages, Registration, Sessions, Settings,
+    Standing, Upstream, UpstreamAuthentication, UpstreamCheck,
 };
 use doorward_issuer::{Client, DevIssuer, SigningAlgorithm, SigningKey};
 use rmcp::ErrorData;
@@ -55,6 +58,8 @@ pub(super) async fn routes(issuer: &DevIssuer, base: &str) -> Result<Router, Fai
 
     let mut settings = Settings::new(base, resource.as_str(), Secret::new(random()?), upstream);
     settings.scopes = SCOPES.map(|(scope, _)| scope.to_owned()).to_vec();
+    // What is revoked here is seen here at once.
+    settings.upstream_check = UpstreamCheck::Always;
     // Everybody is one source here, and tests come in crowds.
     settings.registration = Registration::Open {
         lifetime: 86_400,
@@ -82,8 +87,19 @@ pub(super) async fn routes(issuer: &DevIssuer, base: &str) -> Result<Router, Fai
     config.explain = Some(true);
     config.resource = Some(resource);
     config.scopes_supported = Some(SCOPES.map(|(scope, _)| scope.to_owned()).to_vec().into());
+    config.tool_scopes = Some(
+        [("whoami", SCOPES[0].0), ("add", SCOPES[1].0)]
+            .map(|(tool, scope)| (tool.to_owned(), scope.into()))
+            .into(),
+    );
     let auth = Authenticator::new(&config)?;
 
+    let (store, transport) = (Arc::new(MemoryStore::default()), Arc::new(transport));
+    let sessions = Sessions::new(server.clone(), Arc::clone(&store), Arc::clone(&transport));
+    let guard = Arc::new(Guard {
+        auth: auth.clone(),
+        sessions,
+    });
     let tools = StreamableHttpService::new(
         || Ok(Tools),
         Arc::new(NeverSessionManager::default()),
@@ -93,9 +109,30 @@ pub(super) async fn routes(issuer: &DevIssuer, base: &str) -> Result<Router, Fai
     );
     let protected = Router::new()
         .route_service(PATH, tools)
-        .layer(AuthLayer::required(auth));
-    let store = Arc::new(MemoryStore::default());
-    Ok(router(server, store, Arc::new(transport), pages).merge(protected))
+        .layer(middleware::from_fn_with_state(guard, standing))
+        .layer(McpLayer::new(auth)?.server_validates_headers());
+    Ok(router(server, store, transport, pages).merge(protected))
+}
+
+/// What a token that is good has to be asked as well.
+struct Guard {
+    auth: Authenticator,
+    sessions: Sessions<MemoryStore, HttpTransport>,
+}
+
+/// Lets a caller in whose sign-in nobody has ended.
+async fn standing(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let sid = tower::identity(request.extensions()).and_then(|caller| caller.session_id());
+    let standing = match sid {
+        Some(sid) => guard.sessions.check(sid).await,
+        None => Standing::Ended,
+    };
+    let reason = match standing {
+        Standing::Stands => return next.run(request).await,
+        Standing::Ended => Reason::TokenRevoked,
+        _ => Reason::VerificationUnavailable,
+    };
+    tower::refuse(&guard.auth.refuse(reason.into()))
 }
 
 /// Serves until the process ends.
@@ -159,8 +196,7 @@ impl ServerHandler for Tools {
     ) -> Result<CallToolResponse, ErrorData> {
         let parts = context.extensions.get::<Parts>();
         let caller = parts
-            .and_then(|parts| parts.extensions.get::<Admission>())
-            .and_then(|admission| admission.identity.as_ref())
+            .and_then(|parts| tower::identity(&parts.extensions))
             .ok_or_else(|| ErrorData::internal_error("nobody is calling", None))?;
         let arguments = call.arguments.unwrap_or_default();
         let told = match call.name.as_ref() {
