@@ -577,15 +577,66 @@ class WebhookVerifier:
     ) -> WebhookVerifier: ...
     def verify(
         self, body: bytes | bytearray | memoryview | str, headers: Any
-    ) -> tuple[str, int, int]:
-        """The message's id, when it was signed in seconds, and which secret did. Raises `WebhookRejection`."""
+    ) -> WebhookMessage:
+        """The message, if it is genuine. Raises `WebhookRejection`."""
     def verify_event(
         self, body: bytes | bytearray | memoryview | str, headers: Any
-    ) -> tuple[str, int, int, str, bytes]:
-        """The same, the event's type, and the bytes that were signed. Raises `WebhookRejection`."""
+    ) -> WebhookEvent:
+        """The event, if it is a genuine one. Raises `WebhookRejection`."""
     @staticmethod
     def sign(secret: str, id: str, sent_at: int, body: bytes | bytearray | memoryview | str) -> str:
         """The value of the signature header. Raises `ConfigError`."""
+
+@disjoint_base
+class WebhookMessage:
+    """A genuine message."""
+
+    def __new__(cls, id: str, sent_at: int, secret_index: int) -> Self: ...
+    @property
+    def id(self) -> str:
+        """The same on every attempt to deliver it."""
+    @property
+    def sent_at(self) -> int:
+        """When this attempt was signed, in seconds since 1970."""
+    @property
+    def secret_index(self) -> int:
+        """Which of the secrets verified it, from 0."""
+
+@final
+class WebhookEvent(WebhookMessage):
+    """A genuine message that is an event. Its `repr` shows nobody's data.
+
+    `event["type"]` reads the payload, as handlers written for other libraries do.
+    """
+
+    def __new__(cls, id: str, sent_at: int, secret_index: int, body: bytes) -> Self:
+        """For tests of handlers. Raises `WebhookRejection` for a body that is no event."""
+    @property
+    def type(self) -> str:
+        """`user.created`, … New types may come at any time."""
+    @property
+    def body(self) -> bytes:
+        """The bytes that were signed."""
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The whole event, as it came. A member of it or of its `data` that cannot be read, for example because a user
+        nested their metadata deeper than 127 levels, is `None`.
+        """
+    @property
+    def data(self) -> Any:
+        """What the event is about; `None` if it was left out."""
+    @property
+    def instance_id(self) -> str | None:
+        """The Clerk instance that sent it."""
+    @property
+    def timestamp(self) -> int | None:
+        """When it happened, in milliseconds since 1970, where the provider says so in a number."""
+    @property
+    def event_attributes(self) -> dict[str, Any]:
+        """Clerk's `event_attributes`: the request that caused it. Empty if it was left out."""
+    def __getitem__(self, name: str, /) -> Any: ...
+    def __contains__(self, name: object, /) -> bool: ...
+    def get(self, name: str, default: Any = None) -> Any: ...
 
 def read_webhook_event(body: bytes) -> tuple[str, int | None, dict[str, Any], str | None]:
     """What a genuine body says: its type, when it happened in milliseconds since 1970, the whole event, and the text of

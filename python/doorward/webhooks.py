@@ -23,7 +23,7 @@ import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ._doorward import WebhookVerifier, read_webhook_event
+from ._doorward import WebhookEvent, WebhookMessage, WebhookVerifier
 from ._reason import WebhookReason
 from ._webhook_rejection import WebhookRejection
 
@@ -98,101 +98,16 @@ class Webhook:
         Raises `WebhookRejection`. Genuine messages that are no event, a JSON object with a `type`
         of 1 to 255 bytes, are refused as `payload_malformed`; `verify_message` takes those.
         """
-        return WebhookEvent(*self._verifier.verify_event(body, headers))
+        return self._verifier.verify_event(body, headers)
 
     def verify_message(
         self, body: bytes | bytearray | memoryview | str, headers: Any
     ) -> WebhookMessage:
         """Like `verify`, and looks at nothing in the body. Raises `WebhookRejection`."""
-        return WebhookMessage(*self._verifier.verify(body, headers))
+        return self._verifier.verify(body, headers)
 
     def __repr__(self) -> str:
         return f"Webhook({self._verifier!r})"
-
-
-class WebhookMessage:
-    """A genuine message."""
-
-    __slots__ = ("id", "secret_index", "sent_at")
-
-    id: str
-    """The same on every attempt to deliver it."""
-    sent_at: int
-    """When this attempt was signed, in seconds since 1970."""
-    secret_index: int
-    """Which of the secrets verified it, from 0."""
-
-    def __init__(self, id: str, sent_at: int, secret_index: int) -> None:
-        self.id = id
-        self.sent_at = sent_at
-        self.secret_index = secret_index
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(id={self.id!r}, sent_at={self.sent_at})"
-
-
-class WebhookEvent(WebhookMessage):
-    """A genuine message that is an event. Its `repr` shows nobody's data.
-
-    `event["type"]` reads the payload, as handlers written for other libraries do.
-    """
-
-    __slots__ = ("_payload", "body", "type")
-
-    type: str
-    """`user.created`, … New types may come at any time."""
-    body: bytes
-    """The bytes that were signed."""
-
-    def __init__(self, id: str, sent_at: int, secret_index: int, type: str, body: bytes) -> None:
-        self.id = id
-        self.sent_at = sent_at
-        self.secret_index = secret_index
-        self.type = type
-        self.body = body
-        self._payload: dict[str, Any] | None = None
-
-    @property
-    def payload(self) -> dict[str, Any]:
-        """The whole event, as it came. A member of it or of its `data` that cannot be read, for
-        example because a user nested their metadata deeper than 127 levels, is `None`.
-        """
-        if self._payload is None:
-            self._payload = read_webhook_event(self.body)[2]
-        return self._payload
-
-    @property
-    def data(self) -> Any:
-        """What the event is about; `None` if it was left out."""
-        return self.payload.get("data")
-
-    @property
-    def instance_id(self) -> str | None:
-        """The Clerk instance that sent it."""
-        return _if(str, self.payload.get("instance_id"))
-
-    @property
-    def timestamp(self) -> int | None:
-        """When it happened, in milliseconds since 1970, where the provider says so in a number."""
-        value = self.payload.get("timestamp")
-        return None if isinstance(value, bool) else _if(int, value)
-
-    @property
-    def event_attributes(self) -> dict[str, Any]:
-        """Clerk's `event_attributes`: the request that caused it. Empty if it was left out."""
-        return _if(dict, self.payload.get("event_attributes")) or {}
-
-    def __getitem__(self, name: str) -> Any:
-        return self.payload[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.payload
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self.payload.get(name, default)
-
-    def __repr__(self) -> str:
-        return f"WebhookEvent(id={self.id!r}, type={self.type!r}, sent_at={self.sent_at})"
 
 
 def sign(secret: str, id: str, sent_at: datetime | float, body: bytes | str) -> dict[str, str]:
@@ -216,10 +131,6 @@ def tell(rejection: WebhookRejection) -> None:
             "hint": rejection.hint,
         },
     )
-
-
-def _if(kind: type[Any], value: object) -> Any:
-    return value if isinstance(value, kind) else None
 
 
 @lru_cache(16)

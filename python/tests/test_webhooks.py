@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import pickle
@@ -15,6 +16,7 @@ from doorward import ConfigError
 from doorward.webhooks import (
     Webhook,
     WebhookEvent,
+    WebhookMessage,
     WebhookReason,
     WebhookRejection,
     sign,
@@ -87,6 +89,20 @@ def test_what_users_write_hides_nothing_else() -> None:
         "data": {"id": "user_1", "name": None, "z": None},
     }
     assert event.body == body
+
+
+def test_copies_and_pickles_are_the_same() -> None:
+    event = verify(BODY, headers(), secret=SECRET)
+    message = Webhook(SECRET).verify_message(BODY, headers())
+    assert isinstance(event, WebhookMessage)
+    for original in (event, message):
+        for again in (copy.deepcopy(original), pickle.loads(pickle.dumps(original))):
+            assert type(again) is type(original)
+            assert repr(again) == repr(original)
+            assert again.secret_index == 0
+    assert copy.copy(event).payload == EVENT
+    assert "missing" not in event
+    assert event.get("missing", 7) == 7
 
 
 def test_a_body_that_was_parsed_is_told_apart() -> None:

@@ -121,7 +121,7 @@ impl WebhookVerifier {
         }
     }
 
-    fn mismatch(&self, signatures: &Signatures<'_>) -> WebhookRejection {
+    fn mismatch(&self, signatures: &Signatures) -> WebhookRejection {
         let rejection = WebhookRejection::new(WebhookReason::SignatureMismatch);
         let shared = self.keys.iter().any(|key| matches!(key, Key::Shared(_)));
         let public = self.keys.iter().any(|key| matches!(key, Key::Public(_)));
@@ -491,6 +491,13 @@ fn without_blanks(value: &[u8]) -> &[u8] {
 
 /// No dot: `a.1` signed with the body `x` would also be `a`, signed at `1` with the body `.x`.
 fn id(value: &[u8]) -> Result<&str, WebhookRejection> {
+    let fits = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'.' | b',');
+    if (1..=MAX_ID_BYTES).contains(&value.len())
+        && value.iter().all(fits)
+        && let Ok(text) = std::str::from_utf8(value)
+    {
+        return Ok(text);
+    }
     let malformed =
         |detail| Err(WebhookRejection::new(WebhookReason::IdMalformed).with_detail(detail));
     if value.is_empty() {
@@ -505,10 +512,7 @@ fn id(value: &[u8]) -> Result<&str, WebhookRejection> {
     if value.contains(&b',') {
         return malformed("it contains a comma");
     }
-    match std::str::from_utf8(value) {
-        Ok(text) if value.iter().all(u8::is_ascii_graphic) => Ok(text),
-        _ => malformed("it contains something else than visible ASCII characters"),
-    }
+    malformed("it contains something else than visible ASCII characters")
 }
 
 /// One spelling for one moment: the octets are signed, and what is compared with the clock must be what was signed.
@@ -555,14 +559,14 @@ fn in_time(sent_at: Timestamp, now: Timestamp) -> Result<(), WebhookRejection> {
 }
 
 /// The entries of the list that have a version we know and the length of its signatures.
-struct Signatures<'h> {
-    list: &'h [u8],
+struct Signatures {
+    entries: Vec<Entry>,
     shared: usize,
     public: usize,
 }
 
-impl<'h> Signatures<'h> {
-    fn read(list: &'h [u8]) -> Result<Self, WebhookRejection> {
+impl Signatures {
+    fn read(list: &[u8]) -> Result<Self, WebhookRejection> {
         let malformed = |detail| {
             Err(WebhookRejection::new(WebhookReason::SignaturesMalformed).with_detail(detail))
         };
@@ -575,21 +579,17 @@ impl<'h> Signatures<'h> {
         if entries(list).nth(MAX_SIGNATURES).is_some() {
             return malformed("the list has more than 32 entries");
         }
-        let (mut shared, mut public) = (0, 0);
-        for entry in entries(list) {
-            match Entry::read(entry) {
-                Some(Entry::Shared(_)) => shared += 1,
-                Some(Entry::Public(_)) => public += 1,
-                None => {}
-            }
-        }
-        if shared + public == 0 {
+        let entries: Vec<Entry> = entries(list).filter_map(Entry::read).collect();
+        let is_shared = |entry: &&Entry| matches!(entry, Entry::Shared(_));
+        let shared = entries.iter().filter(is_shared).count();
+        let public = entries.len() - shared;
+        if entries.is_empty() {
             return malformed(
                 "no entry is `v1,` or `v1a,` followed by padded base64 of the right length",
             );
         }
         Ok(Self {
-            list,
+            entries,
             shared,
             public,
         })
@@ -604,26 +604,22 @@ impl<'h> Signatures<'h> {
         keys.iter().position(|key| match key {
             Key::Shared(key) if self.shared > 0 => {
                 let expected = key.tag(&parts);
-                self.any(
-                    |entry| matches!(entry, Entry::Shared(tag) if crypto::equal(&expected, &tag)),
+                self.entries.iter().any(
+                    |entry| matches!(entry, Entry::Shared(tag) if crypto::equal(&expected, tag)),
                 )
             }
             Key::Public(key) if self.public > 0 => {
                 let message = joined.get_or_insert_with(|| parts.concat());
-                self.any(|entry| match entry {
+                self.entries.iter().any(|entry| match entry {
                     Entry::Public(signature) if budget > 0 => {
                         budget -= 1;
-                        key.verifies(message, &signature)
+                        key.verifies(message, signature)
                     }
                     _ => false,
                 })
             }
             _ => false,
         })
-    }
-
-    fn any(&self, is_good: impl FnMut(Entry) -> bool) -> bool {
-        entries(self.list).filter_map(Entry::read).any(is_good)
     }
 }
 

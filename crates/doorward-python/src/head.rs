@@ -118,6 +118,8 @@ impl<'py> Fields<'py> for Credentials<'py> {
 
 pub(crate) enum Text<'py> {
     Bytes(Bound<'py, PyBytes>),
+    /// Without lone surrogates.
+    Str(Bound<'py, PyString>),
     Owned(Vec<u8>),
 }
 
@@ -125,6 +127,8 @@ impl Text<'_> {
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Bytes(bytes) => bytes.as_bytes(),
+            // Python keeps the UTF-8 of a text once it was asked for.
+            Self::Str(string) => string.to_str().unwrap_or_default().as_bytes(),
             Self::Owned(bytes) => bytes,
         }
     }
@@ -291,6 +295,7 @@ pub(crate) fn text<'py>(value: &Bound<'py, PyAny>) -> PyResult<Text<'py>> {
         return Ok(Text::Bytes(bytes.clone()));
     }
     match value.cast::<PyString>() {
+        Ok(string) if string.to_str().is_ok() => Ok(Text::Str(string.clone())),
         // A lone surrogate cannot be a header's text; as a question mark it is refused where it matters.
         Ok(string) => Ok(Text::Owned(
             string.to_string_lossy().into_owned().into_bytes(),

@@ -16,6 +16,7 @@ mod resource;
 mod revocation;
 mod value;
 mod webhook;
+mod webhook_event;
 
 use doorward::Reason;
 use doorward::core::jws;
@@ -46,7 +47,9 @@ fn _doorward(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("WEBHOOK_REASONS", webhook::reasons(py)?)?;
     module.add("MAX_WEBHOOK_BYTES", doorward::core::webhook::MAX_BODY_BYTES)?;
     module.add_class::<webhook::WebhookVerifier>()?;
-    module.add_function(wrap_pyfunction!(webhook::read_webhook_event, module)?)?;
+    module.add_class::<webhook_event::Message>()?;
+    module.add_class::<webhook_event::Event>()?;
+    module.add_function(wrap_pyfunction!(webhook_event::read_webhook_event, module)?)?;
     module.add_function(wrap_pyfunction!(webhook::webhook_body_refused, module)?)?;
     module.add_function(wrap_pyfunction!(asgi::admit, module)?)?;
     module.add_function(wrap_pyfunction!(verify_jws, module)?)?;

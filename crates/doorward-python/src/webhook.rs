@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use doorward::core::webhook::{self, Members, WebhookEvent};
+use doorward::core::webhook::{self, WebhookEvent};
 use doorward::{
     Clock, RequestHead, Timestamp, WebhookMessage, WebhookReason, WebhookRejection,
     WebhookVerifier as Engine,
@@ -12,15 +12,11 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString, PyTuple};
-use serde_json::value::RawValue;
 
 use crate::authenticator::{PyClock, environment};
 use crate::head::{Fields, HeadOf, Text, text};
 use crate::refusal::{config_error, raise_webhook};
-use crate::value;
-
-/// The message's id, its time and the secret's index; the event's type; the octets that were signed.
-type Event<'py> = (String, i64, usize, String, Bound<'py, PyBytes>);
+use crate::webhook_event::{Event, Message};
 
 /// Verifies webhooks with one or several secrets.
 #[pyclass(frozen, module = "doorward", name = "WebhookVerifier")]
@@ -55,36 +51,34 @@ impl WebhookVerifier {
         Self::build(py, doorward::webhooks_from_variables(pairs), clock)
     }
 
-    /// The message's id, when it was signed in seconds, and which secret did.
+    /// A genuine message.
     fn verify(
         &self,
         py: Python<'_>,
         body: &Bound<'_, PyAny>,
         headers: &Bound<'_, PyAny>,
-    ) -> PyResult<(String, i64, usize)> {
+    ) -> PyResult<Message> {
         let octets = octets(body)?;
-        let message = self.judge(py, octets.bytes(), headers)?;
-        Ok(told(&message))
+        Ok(Message::from(&self.judge(py, octets.bytes(), headers)?))
     }
 
-    /// The same of an event: a JSON object with a `type`, whose other members are read when somebody asks.
+    /// A genuine message that is an event.
     fn verify_event<'py>(
         &self,
         py: Python<'py>,
         body: &Bound<'py, PyAny>,
         headers: &Bound<'py, PyAny>,
-    ) -> PyResult<Event<'py>> {
+    ) -> PyResult<Bound<'py, Event>> {
         let octets = octets(body)?;
         let message = self.judge(py, octets.bytes(), headers)?;
-        let event = WebhookEvent::read(octets.bytes())
-            .map_err(|rejection| raise_webhook(py, &rejection))?;
-        let kind = event.kind().to_owned();
-        let (id, sent_at, index) = told(&message);
-        let kept = match octets {
+        let body = match octets {
             Text::Bytes(bytes) => bytes,
-            Text::Owned(bytes) => PyBytes::new(py, &bytes),
+            other => PyBytes::new(py, other.bytes()),
         };
-        Ok((id, sent_at, index, kind, kept))
+        let event = WebhookEvent::read(body.as_bytes())
+            .map_err(|rejection| raise_webhook(py, &rejection))?;
+        let message = Message::from(&message);
+        Bound::new(py, Event::of(event.kind(), body.clone().unbind(), message))
     }
 
     /// The value of the signature header.
@@ -171,57 +165,6 @@ pub(crate) fn reasons(py: Python<'_>) -> PyResult<Bound<'_, PyTuple>> {
     PyTuple::new(py, rows.collect::<PyResult<Vec<_>>>()?)
 }
 
-fn told(message: &WebhookMessage) -> (String, i64, usize) {
-    let id = message.id().to_owned();
-    (id, message.sent_at().as_secs(), message.secret_index())
-}
-
-/// An event's type, when it happened in milliseconds since 1970, the whole event, and the text of its `data`.
-type Read<'py> = (String, Option<i64>, Bound<'py, PyDict>, Option<&'py str>);
-
-/// What a genuine body says.
-#[pyfunction]
-pub(crate) fn read_webhook_event<'py>(
-    py: Python<'py>,
-    body: &'py Bound<'py, PyBytes>,
-) -> PyResult<Read<'py>> {
-    let body = body.as_bytes();
-    let event = WebhookEvent::read(body).map_err(|rejection| raise_webhook(py, &rejection))?;
-    let happened_at = event.happened_at().map(Timestamp::as_millis);
-    let payload = payload(py, body, &event)?;
-    let data = event.data().map(RawValue::get);
-    Ok((event.kind().to_owned(), happened_at, payload, data))
-}
-
-/// As [`WebhookEvent::to_object`].
-fn payload<'py>(
-    py: Python<'py>,
-    body: &[u8],
-    event: &WebhookEvent<'_>,
-) -> PyResult<Bound<'py, PyDict>> {
-    if let Ok(whole) = value::from_json(py, body)
-        && let Ok(whole) = whole.cast_into()
-    {
-        return Ok(whole);
-    }
-    let dict = PyDict::new(py);
-    for (name, text) in event.members().iter() {
-        match Members::of(text).filter(|_| name == "data") {
-            Some(members) => dict.set_item(name, readable(py, &members)?)?,
-            None => dict.set_item(name, value::from_json(py, text.get().as_bytes()).ok())?,
-        }
-    }
-    Ok(dict)
-}
-
-fn readable<'py>(py: Python<'py>, members: &Members<'_>) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    for (name, text) in members.iter() {
-        dict.set_item(name, value::from_json(py, text.get().as_bytes()).ok())?;
-    }
-    Ok(dict)
-}
-
 /// The body as it arrived.
 fn octets<'py>(body: &Bound<'py, PyAny>) -> PyResult<Text<'py>> {
     if body.is_instance_of::<PyBytes>() || body.is_instance_of::<PyString>() {
@@ -279,6 +222,10 @@ const NAMES: [&str; 6] = [
 
 impl<'py> Fields<'py> for Signature<'py> {
     fn room(&mut self, name: &[u8]) -> Option<&mut Vec<Text<'py>>> {
+        // Most fields of a request are others.
+        if !matches!(name.len(), 7 | 10 | 14 | 17) {
+            return None;
+        }
         let same = |own: &&str| own.as_bytes().eq_ignore_ascii_case(name);
         self.0.get_mut(NAMES.iter().position(same)?)
     }

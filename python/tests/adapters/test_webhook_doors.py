@@ -402,7 +402,7 @@ def test_overrides_and_handlers_of_the_application_apply() -> None:
         {"content-length": "15", "content-type": "text/plain; charset=utf-8"},
         b"headers_missing",
     )
-    event = WebhookEvent("msg_2", 0, 0, {"type": "a"}, b"")
+    event = WebhookEvent("msg_2", 0, 0, b'{"type":"a"}')
     app.dependency_overrides[hook] = lambda: event
     assert asgi(app, [], BODY).body == b'"msg_2"'
 
