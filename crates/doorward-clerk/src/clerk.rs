@@ -340,11 +340,13 @@ impl Clerk {
                 .unwrap_or(config.deadline)
                 .min(LONGEST_CALL);
         let mut attempt = 0;
+        let mut last = None;
         loop {
             if let Err(wait) = wires.room(key, deadline).await {
                 let why = "the limit of requests leaves no room before the deadline";
-                let error = failure(ErrorKind::Throttled, why).with_attempts(attempt);
-                return Err(error.with_retry_after(wait));
+                let ours = || failure(ErrorKind::Throttled, why).with_retry_after(wait);
+                // What the API said before says more.
+                return Err(last.unwrap_or_else(ours));
             }
             attempt += 1;
             let sent_at = wires.start.elapsed();
@@ -373,18 +375,20 @@ impl Clerk {
             }
             let remaining = deadline.saturating_duration_since(Instant::now());
             let next = retry.next(outcome, request.idempotent(), attempt, remaining, jitter());
-            let Some(pause) = next else {
-                let error = match tried {
-                    Ok(response) => ApiError::refused(request.name(), response),
-                    Err(Trouble::NothingSent(why)) => failure(ErrorKind::Unreachable, &why),
-                    Err(Trouble::Broken(why)) => failure(ErrorKind::Interrupted, &why),
-                    Err(Trouble::TimedOut) => failure(ErrorKind::TimedOut, "no answer in time"),
-                    Err(Trouble::Unreadable(why, response)) => {
-                        ApiError::unreadable(request.name(), why, response)
-                    }
-                };
-                return Err(error.with_attempts(attempt));
+            let error = match tried {
+                Ok(response) => ApiError::refused(request.name(), response),
+                Err(Trouble::NothingSent(why)) => failure(ErrorKind::Unreachable, &why),
+                Err(Trouble::Broken(why)) => failure(ErrorKind::Interrupted, &why),
+                Err(Trouble::TimedOut) => failure(ErrorKind::TimedOut, "no answer in time"),
+                Err(Trouble::Unreadable(why, response)) => {
+                    ApiError::unreadable(request.name(), why, response)
+                }
             };
+            let error = error.with_attempts(attempt);
+            let Some(pause) = next else {
+                return Err(error);
+            };
+            last = Some(error);
             observe::again(request, outcome, attempt, pause);
             tokio::time::sleep(pause).await;
         }

@@ -80,6 +80,7 @@ macro_rules! models {
 
         impl $name {
             /// The same, borrowed.
+            #[inline]
             pub fn view(&self) -> $name<&Value> {
                 $name(&self.0)
             }
@@ -89,11 +90,13 @@ macro_rules! models {
 
         impl<'j> $name<&'j Value> {
             /// Reads from JSON that somebody else has.
+            #[inline]
             pub fn over(json: &'j Value) -> Self {
                 Self(json)
             }
 
             /// The JSON, as it came.
+            #[inline]
             pub fn json(self) -> &'j Value {
                 self.0
             }
@@ -102,20 +105,24 @@ macro_rules! models {
         }
 
         impl $crate::models::Model for $name {
+            #[inline]
             fn from_json(json: Value) -> Self {
                 Self(json)
             }
 
+            #[inline]
             fn json(&self) -> &Value {
                 &self.0
             }
 
+            #[inline]
             fn into_json(self) -> Value {
                 self.0
             }
         }
 
         impl<J: std::borrow::Borrow<Value>> std::fmt::Debug for $name<J> {
+            #[inline]
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 $crate::models::debug(stringify!($name), self.0.borrow(), f)
             }
@@ -139,12 +146,14 @@ macro_rules! models {
     (@drain $kind:ident $call:expr) => { let _: Option<_> = $call; };
     (@owned $kind:ident$(($of:ident))? $field:ident $wire:literal) => {
         #[doc = concat!("`", $wire, "`")]
+        #[inline]
         pub fn $field(&self) -> models!(@type $kind$(($of))? '_) {
             $crate::models::read::$kind(&self.0, $wire)$(.map($of::over))?
         }
     };
     (@borrowed $kind:ident$(($of:ident))? $field:ident $wire:literal) => {
         #[doc = concat!("`", $wire, "`")]
+        #[inline]
         pub fn $field(self) -> models!(@type $kind$(($of))? 'j) {
             $crate::models::read::$kind(self.0, $wire)$(.map($of::over))?
         }

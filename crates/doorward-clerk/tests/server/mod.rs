@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 /// What the server does with a request.
 #[derive(Clone, Debug)]
@@ -75,13 +76,30 @@ impl Server {
     pub(crate) async fn deciding(
         decide: impl Fn(&Arrived) -> Reply + Send + Sync + 'static,
     ) -> Self {
+        Self::listening(decide, None).await
+    }
+
+    /// As [`Self::deciding`], over TLS.
+    pub(crate) async fn listening(
+        decide: impl Fn(&Arrived) -> Reply + Send + Sync + 'static,
+        tls: Option<TlsAcceptor>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
         let log = Arc::new(Mutex::new(Vec::new()));
         let (decide, entries): (Decide, _) = (Arc::new(decide), Arc::clone(&log));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&decide), Arc::clone(&entries)));
+                let (decide, entries) = (Arc::clone(&decide), Arc::clone(&entries));
+                match tls.clone() {
+                    None => drop(tokio::spawn(serve(stream, decide, entries))),
+                    Some(tls) => drop(tokio::spawn(async move {
+                        if let Ok(stream) = tls.accept(stream).await {
+                            serve(stream, decide, entries).await;
+                        }
+                    })),
+                }
             }
         });
         Self { url, log }
@@ -100,7 +118,11 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, decide: Decide, log: Arc<Mutex<Vec<Arrived>>>) {
+async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    decide: Decide,
+    log: Arc<Mutex<Vec<Arrived>>>,
+) {
     let mut unread = Vec::new();
     loop {
         let mut index = None;
