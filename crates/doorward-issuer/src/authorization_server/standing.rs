@@ -9,7 +9,7 @@ use super::respond::Halt;
 use super::secrets::Digest;
 use super::store::{Key, Kind, Operation, Outcome, Put};
 use super::token::Family;
-use super::upstream::{Held, Person, Refreshed, Userinfo};
+use super::upstream::{Held, Person, Refreshed, Told};
 use super::{AuthorizationServer, Call, Exchange, Moment, UpstreamCheck, observe};
 use crate::encoding::{base64url, base64url_decode};
 
@@ -87,9 +87,9 @@ impl AuthorizationServer {
                 let endpoint = endpoint.as_ref().ok_or(Standing::Unknown)?;
                 let person = call.with_fresh_token(digest).await?;
                 match call.userinfo(endpoint, &person).await {
-                    Some(Userinfo::Told(claims)) => Ok(claims),
-                    Some(Userinfo::Refused) => Err(Standing::Ended),
-                    None => Err(Standing::Unknown),
+                    (Told::Good, claims) => Ok(claims),
+                    (Told::NotGood | Told::Foreign, _) => Err(Standing::Ended),
+                    (Told::Nothing, _) => Err(Standing::Unknown),
                 }
             })
         })
@@ -167,29 +167,25 @@ impl Call<'_> {
         if self.server.settings.upstream_check == UpstreamCheck::Never {
             return Ok(());
         }
-        let lasts = held.lasts(self.moment.now);
-        let asks =
-            upstream.introspection_endpoint.is_some() || upstream.userinfo_endpoint.is_some();
-        let word = match (
+        let (introspection, userinfo) = (
             &upstream.introspection_endpoint,
             &upstream.userinfo_endpoint,
-        ) {
-            _ if !lasts => Some(false),
-            (Some(endpoint), _) => self.introspect(endpoint, person).await,
-            (None, Some(endpoint)) => {
-                let told = self.userinfo(endpoint, person).await;
-                told.map(|told| matches!(told, Userinfo::Told(_)))
-            }
-            (None, None) => Some(true),
+        );
+        let told = match (introspection, userinfo) {
+            _ if !held.lasts(self.moment.now) => Told::NotGood,
+            (Some(endpoint), _) => self.introspect(endpoint, held).await,
+            (None, Some(endpoint)) => self.userinfo(endpoint, person).await.0,
+            (None, None) => Told::Good,
         };
-        match (word, &held.refresh_token) {
-            (Some(true), _) => Ok(()),
-            (None, _) => Err(Standing::Unknown),
+        let asks = introspection.is_some() || userinfo.is_some();
+        match (told, &held.refresh_token) {
+            (Told::Good, _) => Ok(()),
+            (Told::Nothing, _) => Err(Standing::Unknown),
             // An access token that is good no longer says nothing yet about who holds a refresh token.
-            (Some(false), Some(_)) => self.renewed(digest, found).await.map(drop),
+            (Told::NotGood, Some(_)) => self.renewed(digest, found).await.map(drop),
             // There is nobody to ask, and never was.
-            (Some(false), None) if !asks => Ok(()),
-            (Some(false), None) => {
+            (Told::NotGood, None) if !asks => Ok(()),
+            (Told::NotGood | Told::Foreign, _) => {
                 self.end(digest, &found.family).await?;
                 Err(Standing::Ended)
             }
@@ -211,11 +207,13 @@ impl Call<'_> {
         match self.desk.store(put).await {
             Ok(Outcome::Put(Put::Stored)) => {}
             Ok(Outcome::Put(Put::Present)) => {
-                let failed = self.bytes(lease).await.map_err(unknown)?;
-                return match failed.as_deref() {
-                    Some(FAILED) => Err(Standing::Unknown),
-                    _ => Ok(held),
-                };
+                if self.bytes(lease).await.map_err(unknown)?.as_deref() == Some(FAILED) {
+                    return Err(Standing::Unknown);
+                }
+                // Who has it may be done by now.
+                let found = self.family(digest).await.map_err(unknown)?;
+                let found = found.ok_or(Standing::Ended)?;
+                return found.family.person.held.ok_or(Standing::Ended);
             }
             _ => return Err(Standing::Unknown),
         }

@@ -19,6 +19,8 @@ use crate::{DevIssuer, Kind as TokenShape, Mint};
 mod advisories;
 mod clients;
 mod habits;
+#[cfg(all(feature = "metrics", feature = "tracing"))]
+mod observed;
 mod sessions;
 mod signing;
 

@@ -43,11 +43,15 @@ pub(super) enum Refreshed {
     Unknown,
 }
 
-/// What came of asking about a person.
-pub(super) enum Userinfo {
-    Told(Map<String, Value>),
-    /// The token is good no longer, or somebody else's.
-    Refused,
+/// What the upstream said of an access token.
+pub(super) enum Told {
+    Good,
+    /// It has expired, or was taken back.
+    NotGood,
+    /// It is somebody else's.
+    Foreign,
+    /// It cannot be asked.
+    Nothing,
 }
 
 impl Held {
@@ -173,44 +177,53 @@ impl Call<'_> {
         }
     }
 
-    /// Whether introspection says that the access token is good. Nothing, if it cannot be asked.
-    pub(super) async fn introspect(&self, endpoint: &str, person: &Person) -> Option<bool> {
-        let held = person.held.as_ref()?;
+    /// What introspection says of the access token. Its `sub` may be of another kind than the ID token's (a login name,
+    /// say), so it is not looked at.
+    pub(super) async fn introspect(&self, endpoint: &str, held: &Held) -> Told {
         let fields = [
             ("token", held.access_token.as_str()),
             ("token_type_hint", "access_token"),
         ];
-        let call = self
-            .upstream_form(endpoint, &fields, "introspection")
-            .ok()?;
-        let answer = self.desk.upstream(call).await.ok()?;
-        let body = read_json(&answer, endpoint)?;
-        let active = body["active"].as_bool()?;
-        // RFC 7662 §2.2: if it names somebody, it names this one.
-        let same = body["sub"].as_str().is_none_or(|sub| sub == person.sub);
-        Some(active && same)
+        let Ok(call) = self.upstream_form(endpoint, &fields, "introspection") else {
+            return Told::Nothing;
+        };
+        let Ok(answer) = self.desk.upstream(call).await else {
+            return Told::Nothing;
+        };
+        match read_json(&answer, endpoint).and_then(|body| body["active"].as_bool()) {
+            Some(true) => Told::Good,
+            Some(false) => Told::NotGood,
+            None => Told::Nothing,
+        }
     }
 
-    /// What the upstream tells about this person for this access token. Nothing, if it cannot be asked.
-    pub(super) async fn userinfo(&self, endpoint: &str, person: &Person) -> Option<Userinfo> {
-        let held = person.held.as_ref()?;
+    /// What the userinfo endpoint says of the access token, and of its person.
+    pub(super) async fn userinfo(
+        &self,
+        endpoint: &str,
+        person: &Person,
+    ) -> (Told, Map<String, Value>) {
+        let nothing = (Told::Nothing, Map::new());
+        let Some(held) = &person.held else {
+            return nothing;
+        };
         let bearer = Secret::new(format!("Bearer {}", held.access_token));
         let call = UpstreamCall::get(endpoint, Some(bearer));
-        let answer = self.desk.upstream(call).await.ok()?;
+        let Ok(answer) = self.desk.upstream(call).await else {
+            return nothing;
+        };
         // RFC 6750 §3.1.
         if answer.status == 401 {
-            return Some(Userinfo::Refused);
+            return (Told::NotGood, Map::new());
         }
-        let Value::Object(claims) = read_json(&answer, endpoint)? else {
-            return None;
-        };
-        // OpenID Connect Core §5.3.2: or it is somebody else's.
-        let same = claims.get("sub").and_then(Value::as_str) == Some(&person.sub);
-        Some(if same {
-            Userinfo::Told(claims)
-        } else {
-            Userinfo::Refused
-        })
+        match read_json(&answer, endpoint) {
+            // OpenID Connect Core §5.3.2: it is the same, or nothing of this may be used.
+            Some(Value::Object(claims)) => match claims.get("sub").and_then(Value::as_str) {
+                Some(sub) if sub == person.sub => (Told::Good, claims),
+                _ => (Told::Foreign, Map::new()),
+            },
+            _ => nothing,
+        }
     }
 
     /// Takes back what the upstream gave (RFC 7009 §2.1). It may fail: then it is tried once more, and logged.

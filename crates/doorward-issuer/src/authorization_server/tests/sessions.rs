@@ -80,10 +80,11 @@ fn the_upstream_is_asked_and_what_it_ends_has_ended() {
         let sid = sid(&given);
         assert_eq!(world.check(&sid), Standing::Stands);
         assert_eq!(world.calls_to(endpoint), 1);
-        // Somebody else's token is none of this person's.
-        world.books().sub = Some("user_eve");
-        world.books().ended = false;
-        world.books().rotations = 7;
+        match endpoint {
+            // Somebody else's token is none of this person's.
+            "/oauth/userinfo" => world.books().sub = Some("user_eve"),
+            _ => world.books().ended = true,
+        }
         assert_eq!(world.check(&sid), Standing::Ended, "{endpoint}");
         assert_eq!(world.check(&sid), Standing::Ended);
         assert_eq!(world.refresh(&client_id, &given["refresh_token"]).0, 400);
