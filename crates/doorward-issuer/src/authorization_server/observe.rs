@@ -10,6 +10,7 @@ use super::Standing;
 use super::respond::Halt;
 
 /// A call that got no answer to be used. `url` is one of the operator's.
+#[cfg(feature = "transport")]
 pub(super) fn upstream_away(url: &str, why: &str) {
     #[cfg(feature = "tracing")]
     tracing::warn!(target: "doorward", url, why, "the upstream cannot be reached");
