@@ -21,6 +21,7 @@ use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, context
 use serde::Deserialize;
 use url::Url;
 
+use super::settings::is_loopback;
 use super::{ConfigError, ConsentPrompt, Reply};
 use crate::encoding::base64;
 use english::ENGLISH;
@@ -311,9 +312,10 @@ impl Inner {
                 context! { name, words }
             })
             .collect();
-        let kind = match &prompt.redirect_host {
-            _ if prompt.only_on_this_machine => "local",
-            host if host.starts_with("https://") => "web",
+        let kind = match Url::parse(&prompt.redirect_uri) {
+            // Whatever the scheme: a certificate for this machine vouches for nobody.
+            Ok(url) if prompt.only_on_this_machine || is_loopback(&url) => "local",
+            Ok(url) if url.scheme() == "https" => "web",
             _ => "app",
         };
         context! {
@@ -933,6 +935,56 @@ mod tests {
         assert!(
             page.contains("&lt;/h1&gt;&lt;img src=x onerror=alert(1)&gt; &quot; &#39; &amp;amp;")
         );
+    }
+
+    #[test]
+    fn where_the_answer_goes_is_said_as_people_can_judge_it() {
+        for (uri, local, said, warned) in [
+            ("https://claude.ai/cb", false, "<bdi>claude.ai</bdi>", false),
+            (
+                "https://xn--pple-43d.com:8443/cb",
+                false,
+                "<bdi>xn--pple-43d.com:8443</bdi>",
+                false,
+            ),
+            (
+                "http://127.0.0.1:33418/cb",
+                true,
+                "A program on this computer",
+                true,
+            ),
+            (
+                "http://[::1]:33418/cb",
+                true,
+                "<bdi>[::1]:33418</bdi>",
+                true,
+            ),
+            (
+                "https://localhost:3000/cb",
+                false,
+                "A program on this computer",
+                true,
+            ),
+            (
+                "cursor://anysphere/cb",
+                false,
+                "opens <bdi>cursor:</bdi> links",
+                true,
+            ),
+            (
+                "com.example.app:/cb",
+                false,
+                "opens <bdi>com.example.app:</bdi> links",
+                true,
+            ),
+        ] {
+            let mut prompt = prompt();
+            prompt.redirect_uri = uri.to_owned();
+            prompt.only_on_this_machine = local;
+            let (_, page) = shown(&Pages::default(), prompt);
+            assert!(page.contains(said), "{uri}: {page}");
+            assert_eq!(page.contains(r#"class="warning""#), warned, "{uri}");
+        }
     }
 
     #[test]
