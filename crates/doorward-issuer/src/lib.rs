@@ -76,7 +76,7 @@ pub use webhook_signer::{WebhookSigner, new_webhook_key_pair, new_webhook_secret
 pub use webhooks::{WEBHOOK_EVENTS, webhook_event};
 
 /// The guide's examples, compiled.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "transport"))]
 #[doc = include_str!("../../../docs/guides/mcp-operations.md")]
 struct OperationsGuide;
 
