@@ -22,10 +22,7 @@ pub(crate) fn raise(py: Python<'_>, rejection: &Rejection) -> PyErr {
             rejection.content_type(),
         ))
     };
-    match build() {
-        Ok(exception) => PyErr::from_value(exception),
-        Err(error) => error,
-    }
+    raised(build())
 }
 
 /// `doorward.webhooks.WebhookRejection` for a refusal of a webhook.
@@ -44,20 +41,17 @@ pub(crate) fn raise_webhook(py: Python<'_>, rejection: &WebhookRejection) -> PyE
             rejection.content_type(),
         ))
     };
-    match build() {
-        Ok(exception) => PyErr::from_value(exception),
-        Err(error) => error,
-    }
+    raised(build())
 }
 
 /// `doorward.ConfigError` for a mistake of the operator.
 pub(crate) fn config_error(py: Python<'_>, message: &str) -> PyErr {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
-    match CLASS
-        .import(py, "doorward._rejection", "ConfigError")
-        .and_then(|class| class.call1((message,)))
-    {
-        Ok(exception) => PyErr::from_value(exception),
-        Err(error) => error,
-    }
+    let class = CLASS.import(py, "doorward._rejection", "ConfigError");
+    raised(class.and_then(|class| class.call1((message,))))
+}
+
+/// The exception, or why there is none.
+fn raised(exception: PyResult<Bound<'_, PyAny>>) -> PyErr {
+    exception.map_or_else(|error| error, PyErr::from_value)
 }
