@@ -227,17 +227,14 @@ impl Answers {
         state.flights.insert(digest, Arc::clone(&flight));
         drop(state);
         let ticket = flight.ticket.clone();
-        let (endpoint, token, deadline) = (
-            Arc::clone(endpoint),
-            Secret::new(token),
-            self.fetch.total_timeout,
-        );
+        let (endpoint, token, settings) =
+            (Arc::clone(endpoint), Secret::new(token), self.fetch.clone());
         let landing = Landing(Arc::clone(&flight));
         let url = endpoint.url.clone();
         let job: remote::Job = Box::new(move |client| {
             Box::pin(async move {
                 let landing = landing;
-                let said = endpoint.ask(&client, &token, now, deadline).await;
+                let said = endpoint.ask(&client, &settings, &token, now).await;
                 drop(landing.0.said.set(said));
                 drop(landing);
             })

@@ -8,7 +8,9 @@ use doorward_core::{Answer, Secret, Timestamp, TokenKind};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, StatusCode};
 
-use crate::fetch::{FetchError, jitter, reason};
+use crate::carrier::{self, Broken, SharedCarrier};
+use crate::fetch::{FetchError, jitter};
+use crate::freshness::FetchSettings;
 use crate::signing::{ASSERTION_TYPE, AssertingClient};
 
 /// Where and how an issuer is asked about tokens of one kind.
@@ -38,6 +40,8 @@ pub(crate) enum Form {
 #[derive(Clone)]
 pub(crate) enum ClientAuth {
     None,
+    /// A client that has no secret: only its name.
+    Public(String),
     Bearer(Secret),
     Basic(String, Secret),
     Post(String, Secret),
@@ -70,15 +74,18 @@ impl Endpoint {
     pub(crate) async fn ask(
         &self,
         client: &Client,
+        settings: &FetchSettings,
         token: &Secret,
         now: Timestamp,
-        deadline: Duration,
     ) -> Said {
+        let (carrier, deadline) = (settings.carrier.as_ref(), settings.total_timeout);
         let start = Instant::now();
         let asked = async {
             let mut attempt = 1;
             loop {
-                let (error, wait) = match self.once(client, token, now.plus(start.elapsed())).await
+                let (error, wait) = match self
+                    .once(client, carrier, token, now.plus(start.elapsed()))
+                    .await
                 {
                     Ok(said) => return said,
                     Err(failure) => failure,
@@ -104,22 +111,20 @@ impl Endpoint {
     async fn once(
         &self,
         client: &Client,
+        carrier: Option<&SharedCarrier>,
         token: &Secret,
         now: Timestamp,
     ) -> Result<Said, (FetchError, Option<Duration>)> {
         const PAUSE: Duration = Duration::from_millis(100);
         const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-        let broken = |error: reqwest::Error| {
-            let retry = (error.is_connect() || error.is_request()) && !error.is_redirect();
-            (self.unreachable(reason(&error)), retry.then_some(PAUSE))
-        };
+        let broken = |broken: Broken| (self.unreachable(broken.why), broken.retry.then_some(PAUSE));
         let unusable = |why: String| FetchError::Unusable {
             url: self.url.clone(),
             why,
         };
         let request = self.request(client, token, now);
         let request = request.map_err(|why| (self.unreachable(why.to_owned()), None))?;
-        let mut response = request.send().await.map_err(broken)?;
+        let mut response = carrier::send(carrier, request).await.map_err(broken)?;
         let status = response.status();
         let refused = FetchError::Status {
             url: self.url.clone(),
@@ -152,7 +157,11 @@ impl Endpoint {
             _ => return Err((refused, None)),
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| broken(error.into()))?
+        {
             if body.len() + chunk.len() > MAX_BYTES {
                 return Err((unusable(format!("longer than {MAX_BYTES} bytes")), None));
             }
@@ -211,6 +220,7 @@ impl Endpoint {
         let mut fields = vec![("token", token.expose())];
         match &self.auth {
             ClientAuth::None => {}
+            ClientAuth::Public(id) => fields.push(("client_id", id.as_str())),
             ClientAuth::Bearer(secret) => {
                 request = request.header(AUTHORIZATION, format!("Bearer {}", secret.expose()));
             }

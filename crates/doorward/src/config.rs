@@ -1139,7 +1139,10 @@ impl IssuerConfig {
             (None, false) => "none",
         };
         match self.introspection_auth.as_deref().unwrap_or(default) {
-            "none" => Ok(ClientAuth::None),
+            "none" => Ok(self
+                .introspection_client_id
+                .clone()
+                .map_or(ClientAuth::None, ClientAuth::Public)),
             "client_secret_basic" => Ok(ClientAuth::Basic(id()?, secret()?)),
             "client_secret_post" => Ok(ClientAuth::Post(id()?, secret()?)),
             "private_key_jwt" => Ok(ClientAuth::Assertion(Arc::new(AssertingClient {

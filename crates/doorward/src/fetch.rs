@@ -11,6 +11,7 @@ use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, ClientBuilder, StatusCode, Url};
 use serde::Deserialize;
 
+use crate::carrier::{self, Broken};
 use crate::freshness::FetchSettings;
 
 /// Where an issuer publishes its keys.
@@ -289,13 +290,12 @@ impl Session<'_> {
                 None,
             )
         };
-        let broken = |error: &reqwest::Error| {
-            let retry = (error.is_connect() || error.is_request()) && !error.is_redirect();
+        let broken = |broken: Broken| {
             let failure = FetchError::Unreachable {
                 url: url.to_owned(),
-                why: reason(error),
+                why: broken.why,
             };
-            (failure, retry.then_some(PAUSE))
+            (failure, broken.retry.then_some(PAUSE))
         };
         let mut request = self.client.get(url).header(ACCEPT, "application/json");
         if let Some(secret) = &self.source.bearer {
@@ -304,7 +304,8 @@ impl Session<'_> {
         for (name, value) in &self.source.headers {
             request = request.header(name, value.expose());
         }
-        let mut response = request.send().await.map_err(|error| broken(&error))?;
+        let carrier = self.settings.carrier.as_ref();
+        let mut response = carrier::send(carrier, request).await.map_err(broken)?;
         let status = response.status();
         if status != StatusCode::OK {
             let busy = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
@@ -335,7 +336,11 @@ impl Session<'_> {
             .get(DATE)
             .and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| broken(&error))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| broken(error.into()))?
+        {
             if body.len() + chunk.len() > self.settings.max_bytes {
                 return Err(unusable(format!(
                     "longer than {} bytes",

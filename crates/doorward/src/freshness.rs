@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::carrier::SharedCarrier;
+
 /// The intervals that govern key sets. All have defaults that need no thought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchSettings {
@@ -23,6 +25,8 @@ pub struct FetchSettings {
     pub max_bytes: usize,
     /// The most keys in a set. Default 200.
     pub max_keys: usize,
+    /// Who carries requests in the place of our own HTTP client. Default: nobody.
+    pub carrier: Option<SharedCarrier>,
 }
 
 impl Default for FetchSettings {
@@ -37,6 +41,7 @@ impl Default for FetchSettings {
             total_timeout: Duration::from_secs(5),
             max_bytes: 512 * 1024,
             max_keys: 200,
+            carrier: None,
         }
     }
 }

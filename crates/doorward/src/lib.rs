@@ -18,6 +18,7 @@ mod authenticator;
 mod backchannel;
 mod budget;
 mod calls;
+mod carrier;
 mod clock;
 mod config;
 mod crowd;
@@ -79,6 +80,7 @@ pub mod http {
 
 pub use authenticator::{Attempt, Authenticator};
 pub use backchannel::{LogoutReply, MAX_LOGOUT_BYTES};
+pub use carrier::{Carried, CarriedRequest, CarriedResponse, Carrier, SharedCarrier};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::{
     ANY_AUDIENCE, Config, ConfigError, IssuerConfig, OneOrMany, OpaqueConfig, SecretText,
