@@ -53,6 +53,7 @@ impl Call<'_> {
             .redirect_uris
             .iter()
             .any(|known| redirect::matches(known, redirect_uri))
+            || !(client.by_operator || self.server.settings.lets_back_to(redirect_uri))
         {
             let astray = Halt::invalid_request("the redirect_uri was not registered");
             return Err(astray.told("unknown-redirect"));
@@ -123,7 +124,10 @@ impl Call<'_> {
             None => allowed,
             Some(scope) => server
                 .known_scopes(scope)
-                .filter(|scopes| scopes.iter().all(|scope| allowed.contains(scope)))
+                // Who registers itself could have registered more; clients that step up name more than they did then.
+                .filter(|scopes| {
+                    !client.by_operator || scopes.iter().all(|scope| allowed.contains(scope))
+                })
                 .ok_or_else(|| Halt::new("invalid_scope", "a scope is not granted here"))?,
         };
         Ok(Asked {
@@ -251,7 +255,8 @@ impl Inner {
             && bare(&url) == bare(&self.resource)
     }
 
-    /// The scopes that a client may have. What the operator grants no longer, no client is limited to either.
+    /// The scopes that a client has if it asks for none; one that the operator named may have no others. What the operator
+    /// grants no longer, no client is limited to either.
     pub(super) fn allowed(&self, client: &Client) -> Vec<String> {
         let mut allowed = self.settings.scopes.clone();
         allowed.retain(|scope| client.scopes.as_ref().is_none_or(|own| own.contains(scope)));

@@ -49,7 +49,10 @@ impl Call<'_> {
         let [state, browser, nonce, code_verifier] =
             ["state", "state browser", "nonce", "code verifier"]
                 .map(|label| self.moment.random_text(label));
-        let (callback, scope) = (self.server.at("/callback"), upstream.scopes.join(" "));
+        let (callback, scope) = (
+            self.server.at(&self.server.settings.callback_path),
+            upstream.scopes.join(" "),
+        );
         let code_challenge = s256(&code_verifier);
         let mut parameters = vec![
             ("response_type", "code"),
@@ -135,7 +138,7 @@ impl Call<'_> {
         let code = form
             .one("code")?
             .ok_or_else(|| server_error("the answer has no code"))?;
-        let callback = self.server.at("/callback");
+        let callback = self.server.at(&self.server.settings.callback_path);
         let mut fields = vec![
             ("grant_type", "authorization_code"),
             ("code", code),

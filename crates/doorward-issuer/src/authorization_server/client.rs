@@ -22,7 +22,7 @@ pub(super) struct Client {
     pub(super) redirect_uris: Vec<String>,
     /// Whether it may refresh.
     pub(super) refreshes: bool,
-    /// The scopes it may ask for, if it is limited.
+    /// The scopes it asks for if it does not say. The operator's clients are limited to them.
     pub(super) scopes: Option<Vec<String>>,
     /// The keys it shows who it is with, if it has any.
     #[serde(skip)]

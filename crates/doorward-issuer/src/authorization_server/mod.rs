@@ -127,6 +127,7 @@ use crate::keys::{SigningAlgorithm, SigningKey};
 use exchange::Desk;
 use respond::Halt;
 use secrets::Keys;
+use settings::CALLBACK;
 use signing::{Rotation, Signing};
 
 /// The server. Cheap to clone; it changes never.
@@ -254,7 +255,13 @@ impl AuthorizationServer {
     /// The paths that this server answers at.
     pub fn paths(&self) -> BTreeSet<String> {
         let inner = &*self.0;
-        let below = ENDPOINTS.map(|endpoint| format!("{}{endpoint}", inner.base_path));
+        let below = ENDPOINTS.map(|endpoint| {
+            let path = match endpoint {
+                CALLBACK => &inner.settings.callback_path,
+                other => other,
+            };
+            format!("{}{path}", inner.base_path)
+        });
         below
             .into_iter()
             .chain(inner.well_known().map(|(path, _)| path))
@@ -295,9 +302,7 @@ impl Call<'_> {
         if let Some((_, document)) = known.find(|(known, _)| known == path) {
             return self.document(&document);
         }
-        let endpoint = path
-            .strip_prefix(&self.server.base_path)
-            .unwrap_or_default();
+        let endpoint = self.endpoint();
         if method == Method::OPTIONS && OPEN_TO_ORIGINS.contains(&endpoint) {
             return Ok(Reply::Response(respond::preflight()));
         }
@@ -306,7 +311,7 @@ impl Call<'_> {
             ("/register", "POST") => self.register().await?,
             ("/authorize", "GET" | "POST") => self.authorize().await?,
             ("/consent", "POST") => self.consent().await?,
-            ("/callback", "GET") => self.callback().await?,
+            (CALLBACK, "GET") => self.callback().await?,
             ("/token", "POST") => self.token().await?,
             ("/revoke", "POST") => self.revoke().await?,
             (known, _) if ENDPOINTS.contains(&known) => return Err(Halt::method(known)),
@@ -315,11 +320,15 @@ impl Call<'_> {
         Ok(reply)
     }
 
-    /// Its name as the tables of this server have it: nothing that a request made up.
+    /// Its name as the tables of this server have it, the callback under its usual one: nothing that a request made up.
     fn endpoint(&self) -> &'static str {
         let path = self.request.uri().path();
         let endpoint = path.strip_prefix(&self.server.base_path);
-        let known = ENDPOINTS.into_iter().find(|known| endpoint == Some(known));
+        if endpoint == Some(&self.server.settings.callback_path) {
+            return CALLBACK;
+        }
+        let mut others = ENDPOINTS.into_iter().filter(|known| *known != CALLBACK);
+        let known = others.find(|known| endpoint == Some(known));
         known.unwrap_or("other")
     }
 
@@ -441,7 +450,7 @@ fn upstream_verifier(upstream: &Upstream) -> Result<Verifier, String> {
 
 const ENDPOINTS: [&str; 7] = [
     "/authorize",
-    "/callback",
+    CALLBACK,
     "/consent",
     "/jwks",
     "/register",

@@ -47,6 +47,57 @@ pub(super) fn matches(registered: &str, asked: &str) -> bool {
         }
 }
 
+/// Whether the operator may name this as a place that people are sent back to; if not, why.
+pub(super) fn check_pattern(pattern: &str, custom_schemes: &[String]) -> Result<(), &'static str> {
+    let stem = stem(pattern);
+    if !stem.any_port {
+        return check(stem.text, custom_schemes);
+    }
+    match loopback(stem.text) {
+        Some((_, "")) => Ok(()),
+        _ => Err("every port is allowed only on a loopback host, as in http://localhost:*"),
+    }
+}
+
+/// Whether the operator lets people be sent back to `uri`, which was registered.
+pub(super) fn allows(pattern: &str, uri: &str) -> bool {
+    let stem = stem(pattern);
+    if stem.any_port {
+        return match (loopback(stem.text), loopback(uri)) {
+            (Some((allowed, _)), Some((host, _))) => allowed == host,
+            _ => false,
+        };
+    }
+    if stem.any_path {
+        let below = uri.strip_prefix(stem.text);
+        return below.is_some_and(|rest| rest.starts_with('/'));
+    }
+    matches(stem.text, uri)
+}
+
+/// A place that the operator names, without its stars.
+struct Stem<'p> {
+    text: &'p str,
+    any_port: bool,
+    any_path: bool,
+}
+
+fn stem(pattern: &str) -> Stem<'_> {
+    let (text, any_path) = match pattern.strip_suffix("/*") {
+        Some(text) => (text, true),
+        None => (pattern, false),
+    };
+    let (text, any_port) = match text.strip_suffix(":*") {
+        Some(text) => (text, true),
+        None => (text, false),
+    };
+    Stem {
+        text,
+        any_port,
+        any_path,
+    }
+}
+
 /// Whether this leads to the machine that the browser runs on.
 pub(super) fn is_local(uri: &str) -> bool {
     loopback(uri).is_some()
@@ -216,6 +267,48 @@ mod tests {
             ),
         ] {
             assert!(!matches(registered, asked), "{asked}");
+        }
+    }
+
+    #[test]
+    fn the_operator_may_name_where_people_are_sent_back_to() {
+        for (pattern, uri) in [
+            ("https://app.example.com/cb", "https://app.example.com/cb"),
+            ("https://app.example.com/*", "https://app.example.com/cb"),
+            (
+                "https://app.example.com/a/*",
+                "https://app.example.com/a/cb?x",
+            ),
+            ("http://localhost:*", "http://localhost:51234/callback"),
+            ("http://localhost:*/*", "http://localhost/callback"),
+            ("http://127.0.0.1:*", "http://127.0.0.1:1/cb"),
+            ("http://127.0.0.1:3000/cb", "http://127.0.0.1:4000/cb"),
+        ] {
+            assert_eq!(check_pattern(pattern, &[]), Ok(()), "{pattern}");
+            assert!(allows(pattern, uri), "{pattern} {uri}");
+        }
+        for (pattern, uri) in [
+            ("https://app.example.com/cb", "https://app.example.com/cb/x"),
+            (
+                "https://app.example.com/*",
+                "https://app.example.com.evil.example/cb",
+            ),
+            ("https://app.example.com/a/*", "https://app.example.com/b"),
+            ("https://app.example.com/a/*", "https://app.example.com/ab"),
+            ("http://localhost:*", "http://localhost.evil.example:1/cb"),
+            ("http://localhost:*", "http://127.0.0.1:1/cb"),
+            ("http://localhost:*", "https://localhost:1/cb"),
+        ] {
+            assert!(!allows(pattern, uri), "{pattern} {uri}");
+        }
+        for pattern in [
+            "*",
+            "https://*",
+            "https://*.example.com/cb",
+            "https://a.example:*",
+            "http://a.example/*",
+        ] {
+            assert!(check_pattern(pattern, &[]).is_err(), "{pattern}");
         }
     }
 

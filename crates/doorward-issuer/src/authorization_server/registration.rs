@@ -97,6 +97,10 @@ impl Call<'_> {
         for uri in &redirect_uris {
             redirect::check(uri, &self.server.settings.custom_schemes)
                 .map_err(|why| Halt::new("invalid_redirect_uri", why))?;
+            if !self.server.settings.lets_back_to(uri) {
+                let why = "the operator does not let people be sent back to a redirect URI";
+                return Err(Halt::new("invalid_redirect_uri", why));
+            }
         }
         // RFC 7591 §2: the defaults are the code grant and the code response.
         let grants = said

@@ -162,10 +162,7 @@ impl Call<'_> {
     }
 
     fn is_browsed(&self) -> bool {
-        let path = self.request.uri().path();
-        let endpoint = path.strip_prefix(&self.server.base_path);
-        endpoint.is_some_and(|endpoint| FOR_PEOPLE.contains(&endpoint))
-            && pages::wants_page(self.request.headers())
+        FOR_PEOPLE.contains(&self.endpoint()) && pages::wants_page(self.request.headers())
     }
 
     fn screen(&self, told: &'static str, code: &'static str, description: &'static str) -> Screen {

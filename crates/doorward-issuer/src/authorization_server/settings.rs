@@ -43,6 +43,12 @@ pub struct Settings {
     /// Redirect URI schemes of native applications besides `http` on loopback and `https`, such as `cursor`
     /// (RFC 8252 §7.1). None by default.
     pub custom_schemes: Vec<String>,
+    /// Where clients may send people back to at most, whatever they registered: redirect URIs, which may end in `/*` for
+    /// every path below, or be `http://localhost:*` for every port of the person's own machine. `None`, the default, is
+    /// whatever was registered.
+    pub allowed_redirect_uris: Option<Vec<String>>,
+    /// Where the upstream sends people back to: a path below `issuer`, as it was registered there. `/callback` by default.
+    pub callback_path: String,
     /// Seconds until an access token expires. 3600 by default.
     pub access_token_lifetime: i64,
     /// Seconds that a signing key signs, with [rotating keys](super::AuthorizationServer::with_rotating_keys): an hour at
@@ -209,11 +215,19 @@ impl Settings {
             client_documents: Some(ClientDocuments::default()),
             registration: Registration::default(),
             custom_schemes: Vec::new(),
+            allowed_redirect_uris: None,
+            callback_path: CALLBACK.to_owned(),
             access_token_lifetime: 3600,
             signing_key_period: 30 * 86_400,
             refresh_lifetime: 30 * 86_400,
             invalid_grant_is_unauthorized: false,
         }
+    }
+
+    /// Whether the operator lets people be sent back to a redirect URI.
+    pub(super) fn lets_back_to(&self, uri: &str) -> bool {
+        let allowed = self.allowed_redirect_uris.as_ref();
+        allowed.is_none_or(|all| all.iter().any(|one| super::redirect::allows(one, uri)))
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -317,6 +331,17 @@ impl Settings {
                     "`custom_schemes` has {scheme:?}; expected a native application's own scheme, in lower case"
                 )));
             }
+        }
+        for pattern in self.allowed_redirect_uris.iter().flatten() {
+            super::redirect::check_pattern(pattern, &self.custom_schemes).map_err(|why| {
+                ConfigError(format!("`allowed_redirect_uris` has {pattern:?}: {why}"))
+            })?;
+        }
+        if !is_own_path(&self.callback_path) {
+            return Err(ConfigError(format!(
+                "`callback_path` is {:?}; expected a path of its own, such as \"/auth/callback\"",
+                self.callback_path
+            )));
         }
         for client in &self.clients {
             client
@@ -515,6 +540,20 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Whether an endpoint may stand there: a plain path, and no other endpoint's.
+fn is_own_path(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+    path == CALLBACK
+        || path.starts_with('/')
+            && path.bytes().all(plain)
+            && path
+                .split('/')
+                .skip(1)
+                .all(|segment| !matches!(segment, "" | "." | ".."))
+            && !path.starts_with("/.well-known/")
+            && !super::ENDPOINTS.contains(&path)
+}
+
 fn address(name: &str, text: &str) -> Result<Url, ConfigError> {
     let wrong = || {
         ConfigError(format!(
@@ -591,6 +630,7 @@ const OWN_CLAIMS: [&str; 17] = [
 ];
 /// Seconds between two questions about one family, by default.
 pub(super) const DEFAULT_CHECK: i64 = 60;
+pub(super) const CALLBACK: &str = "/callback";
 const MIN_SECRET: usize = 32;
 const MAX_LIFETIME: i64 = 400 * 86_400;
 
@@ -603,7 +643,7 @@ mod tests {
     fn what_is_unsafe_stops_the_start() {
         assert_eq!(settings().check(), Ok(()));
         type Spoil = fn(&mut Settings);
-        let wrong: [(&str, Spoil); 26] = [
+        let wrong: [(&str, Spoil); 30] = [
             ("redirect_uris", |s| {
                 s.clients = vec![StaticClient::new("a", "A", Vec::new())]
             }),
@@ -655,6 +695,14 @@ mod tests {
                 s.custom_schemes = vec!["Cursor".into()]
             }),
             ("access_token_lifetime", |s| s.access_token_lifetime = 0),
+            ("callback_path", |s| s.callback_path = "/token".into()),
+            ("callback_path", |s| s.callback_path = "/a/../b".into()),
+            ("allowed_redirect_uris", |s| {
+                s.allowed_redirect_uris = Some(vec!["https://*.example.com/cb".into()]);
+            }),
+            ("allowed_redirect_uris", |s| {
+                s.allowed_redirect_uris = Some(vec!["https://app.example.com:*".into()]);
+            }),
             ("redirect_uris", |s| {
                 s.clients = vec![StaticClient::new(
                     "a",

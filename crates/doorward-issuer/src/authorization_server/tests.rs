@@ -687,9 +687,14 @@ fn what_a_client_may_not_register() {
     assert_eq!(told["token_endpoint_auth_method"], "none");
     assert_eq!(told["grant_types"], json!(["authorization_code"]));
     assert!(told.get("client_secret").is_none());
-    let limited = told["client_id"].as_str().unwrap();
-    let to = location(&world.respond(authorize(limited, &[("scope", "notes:write")])));
-    assert_eq!(parameter(&to, "error").as_deref(), Some("invalid_scope"));
+    // What it registered is what it asks for if it does not say; one that steps up says more.
+    let stepping = told["client_id"].as_str().unwrap();
+    for (scope, shown) in [("", "notes:read"), ("notes:write", "notes:write")] {
+        let Reply::Consent(prompt) = world.ask(authorize(stepping, &[("scope", scope)])) else {
+            panic!("nobody is asked about {scope:?}");
+        };
+        assert_eq!(prompt.scopes, [shown]);
+    }
 }
 
 #[test]
