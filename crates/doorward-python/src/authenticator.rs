@@ -8,14 +8,16 @@ use std::time::{Duration, SystemTime};
 
 use doorward::core::Place;
 use doorward::{
-    Attempt, Authenticator as Engine, Clock, Config, IssuerConfig, OneOrMany, SecretText, Ticket,
-    Timestamp, UserinfoAttempt,
+    Attempt, Authenticator as Engine, Clock, Config, IssuerConfig, OneOrMany, SecretText,
+    SharedCarrier, Ticket, Timestamp, UserinfoAttempt,
 };
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString, PyTuple, PyType};
 
 use crate::asgi;
+use crate::authorization_server::AuthorizationServer;
+use crate::carrier::Carrier;
 use crate::head::{Credentials, Head, token_text};
 use crate::identity::Identity;
 use crate::issuer::{Issuer, audience, one_or_many, secret_text, set_keys};
@@ -233,18 +235,20 @@ impl Authenticator {
 
     /// From a `doorward.toml`, or from a mapping with its settings.
     #[classmethod]
-    #[pyo3(signature = (config, *, clock=None))]
+    #[pyo3(signature = (config, *, clock=None, carrier=None))]
     fn from_config<'py>(
         class: &Bound<'py, PyType>,
         config: &Bound<'py, PyAny>,
         clock: Option<Py<PyAny>>,
+        carrier: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = class.py();
         let config = match config.cast::<PyMapping>() {
             Ok(settings) => Config::from_json(&json_of(settings)?),
             Err(_) => Config::from_file(config.extract::<PathBuf>()?),
         };
-        let config = config.map_err(|error| config_error(py, &error.to_string()))?;
+        let mut config = config.map_err(|error| config_error(py, &error.to_string()))?;
+        config.fetch.carrier = carrier.map(carried_by).transpose()?;
         class.call1((Built(build(py, &config, clock)?),))
     }
 
@@ -317,6 +321,12 @@ impl Authenticator {
     fn permit(&self, py: Python<'_>, policy: &Policy, identity: &Identity) -> PyResult<()> {
         let permitted = policy.engine.permit(&identity.engine);
         permitted.map_err(|rejection| raise(py, &self.engine.refuse(rejection)))
+    }
+
+    /// Whether some tool takes a scope, so that bodies have to be looked at.
+    #[getter]
+    fn guards_tools(&self) -> bool {
+        self.engine.guards_tools()
     }
 
     /// Raises `Rejection` unless the identity has the scopes of the tools that a JSON-RPC body calls.
@@ -566,6 +576,19 @@ pub(crate) fn wait(py: Python<'_>, ticket: &Ticket) -> PyResult<()> {
         left = left.saturating_sub(SLICE);
     }
     Ok(())
+}
+
+/// Who carries requests: an HTTP client of Python's, or an authorization server that has its keys at hand.
+fn carried_by(carrier: &Bound<'_, PyAny>) -> PyResult<SharedCarrier> {
+    if let Ok(carrier) = carrier.cast::<Carrier>() {
+        return Ok(carrier.get().shared());
+    }
+    match carrier.cast::<AuthorizationServer>() {
+        Ok(server) => Ok(server.get().keys()),
+        Err(_) => Err(PyTypeError::new_err(
+            "carrier is a Carrier or an AuthorizationServer",
+        )),
+    }
 }
 
 /// What holds for all issuers alike.

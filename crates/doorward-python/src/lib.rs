@@ -5,6 +5,8 @@
 
 mod asgi;
 mod authenticator;
+mod authorization_server;
+mod carrier;
 mod conformance;
 mod dev_issuer;
 mod head;
@@ -14,6 +16,7 @@ mod policy;
 mod refusal;
 mod resource;
 mod revocation;
+mod runtime;
 mod value;
 mod webhook;
 mod webhook_event;
@@ -38,6 +41,12 @@ fn _doorward(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<authenticator::Authenticator>()?;
     module.add_class::<authenticator::Pending>()?;
     module.add_class::<resource::ProtectedResource>()?;
+    module.add_class::<authorization_server::AuthorizationServer>()?;
+    module.add_class::<authorization_server::Handling>()?;
+    module.add_class::<authorization_server::Checking>()?;
+    module.add_class::<authorization_server::Fetching>()?;
+    module.add_class::<carrier::Carrier>()?;
+    module.add_class::<carrier::CarriedCall>()?;
     module.add_class::<revocation::Logout>()?;
     module.add_class::<revocation::Revoking>()?;
     module.add_class::<asgi::Credentials>()?;
