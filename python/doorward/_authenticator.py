@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
-    from typing import Any, TypeVar
+    from typing import Any, Protocol, TypeVar
 
     from typing_extensions import Unpack
 
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
     _T = TypeVar("_T")
     _R = TypeVar("_R")
+
+    class Waited(Protocol):
+        """What a thread can wait for; the same number stands for the same event."""
+
+        @property
+        def fetch_id(self) -> int: ...
+        def wait(self) -> None: ...
 
 
 class Authenticator(_Engine):
@@ -43,7 +50,7 @@ class Authenticator(_Engine):
             found = self.authenticate_nowait(head)
             if not isinstance(found, Pending):
                 return found
-            await _settled(found)
+            await settled(found)
         raise _undecided()
 
     async def verify_async(self, token: str | bytes) -> Identity:
@@ -52,7 +59,7 @@ class Authenticator(_Engine):
             found = self.verify_nowait(token)
             if not isinstance(found, Pending):
                 return found
-            await _settled(found)
+            await settled(found)
         raise _undecided()
 
     async def userinfo_async(self, identity: Identity, token: str | bytes) -> dict[str, Any]:
@@ -64,7 +71,7 @@ class Authenticator(_Engine):
             found = self.userinfo_nowait(identity, token)
             if not isinstance(found, Pending):
                 return found
-            await _settled(found)
+            await settled(found)
         raise _undecided()
 
     async def revoke_async(self, **what: Unpack[Revoked]) -> None:
@@ -88,7 +95,7 @@ class Authenticator(_Engine):
 
 async def _shared(revoking: Revoking | None) -> None:
     if revoking is not None:
-        await _settled(revoking)
+        await settled(revoking)
         revoking.outcome()
 
 
@@ -105,7 +112,7 @@ async def _elsewhere(call: Callable[[_T], _R], argument: _T) -> _R:
     return await asyncio.get_running_loop().run_in_executor(_threads[1], call, argument)
 
 
-async def _settled(pending: Pending | Revoking) -> None:
+async def settled(pending: Waited) -> None:
     """Returns once the fact is known, or known to be out of reach."""
     # Large imports, and whoever gets here has paid for them already.
     import asyncio

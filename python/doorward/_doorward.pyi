@@ -272,6 +272,7 @@ class Authenticator:
         config: str | PathLike[str] | Mapping[str, Any],
         *,
         clock: Callable[[], float] | None = None,
+        carrier: Carrier | AuthorizationServer | None = None,
     ) -> Self:
         """From a `doorward.toml`, or from a mapping with its settings. With one issuer its settings may stand beside
         the others: `{"preset": "clerk", "publishable_key": …}`; several are `{"issuer": [{…}, {…}]}`.
@@ -313,6 +314,9 @@ class Authenticator:
     def permit(self, policy: Policy, identity: Identity) -> None:
         """As `Policy.permit`, and the refusal explains itself if this authenticator's refusals do."""
 
+    @property
+    def guards_tools(self) -> bool:
+        """Whether some tool takes a scope, so that bodies have to be looked at: `permit_call`."""
     def permit_call(self, identity: Identity, body: bytes) -> None:
         """Raises `Rejection` unless the identity has the scopes of the tools that a JSON-RPC body calls, a message or a batch
         (`tool_scopes`, `default_tool_scopes`): `insufficient_scope` (403) names them and those of the token, `call_malformed`
@@ -375,6 +379,106 @@ class Authenticator:
     def refresh(self) -> None:
         """Fetches every remote key set now (warm-up). Blocks."""
     def __repr__(self) -> str: ...
+
+@final
+class Carrier:
+    """Where requests to issuers wait for somebody who carries them, in the place of the engine's own HTTP client."""
+
+    def __new__(cls) -> Self: ...
+    def next(self, seconds: float) -> CarriedCall | None:
+        """The next request, or None if there is none for so many seconds. Blocks, without the GIL."""
+
+@final
+class CarriedCall:
+    """One request to an issuer. Its headers and its body hold secrets."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def headers(self) -> list[tuple[str, str]]: ...
+    @property
+    def body(self) -> bytes: ...
+    def answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        """Brings the answer. A second one is as if it had not come."""
+    def fail(self, why: str) -> None:
+        """Says why there is none, for the operator's log."""
+
+@final
+class AuthorizationServer:
+    """An OAuth 2.1 authorization server for one MCP server. The settings are those of
+    `doorward_issuer::authorization_server::Settings`, `upstream` those of `Upstream`; besides:
+
+    `store`       `memory:` (the default), `sqlite:///…`, `redis://…`, `postgres://…`
+    `store_key`   what seals the store's records, 32 random bytes at least; `old_store_keys` open what older ones sealed
+    `pages`       `doorward_issuer::authorization_server::PageSettings`
+    `timeout`     seconds that the upstream has for an answer
+    `carrier`     who carries requests to the upstream
+
+    Nothing is opened or started before a request needs it. Raises `ConfigError`.
+    """
+
+    def __new__(
+        cls,
+        *,
+        clock: Callable[[], float] | None = None,
+        carrier: Carrier | None = None,
+        **settings: Any,
+    ) -> Self: ...
+    @property
+    def paths(self) -> list[str]:
+        """The paths it answers at."""
+    @staticmethod
+    def discover(issuer: str, *, authentication: str = ..., timeout: float = 10.0) -> str:
+        """Reads where an issuer's endpoints are from its metadata (RFC 8414, OpenID Connect Discovery), as JSON with the
+        settings' names. Blocks, without the GIL. Raises `ConfigError`.
+        """
+    def handle(
+        self,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+        source: str | None = None,
+    ) -> Handling:
+        """Answers a request. `target` is path and query, `source` the address it came from."""
+    def standing_nowait(self, sid: str) -> Literal["stands", "ended", "unknown"] | Checking:
+        """Whether the family of tokens with this `sid` stands, or who is being asked. `unknown`: nobody can say now."""
+    def upstream_token(self, sid: str) -> Fetching:
+        """Fetches the upstream's access token of a family."""
+
+@final
+class Handling:
+    """A response on its way."""
+
+    @property
+    def fetch_id(self) -> int: ...
+    def wait(self) -> None:
+        """Blocks, without the GIL, until it is there."""
+    def response(self) -> tuple[int, list[tuple[bytes, bytes]], bytes] | None:
+        """Status, headers and body; None until they are there."""
+
+@final
+class Checking:
+    """A family's standing, about which somebody is being asked."""
+
+    @property
+    def fetch_id(self) -> int: ...
+    def wait(self) -> None:
+        """Blocks, without the GIL, until there is an answer."""
+    def standing(self) -> Literal["stands", "ended", "unknown"]: ...
+
+@final
+class Fetching:
+    """An upstream's access token on its way."""
+
+    @property
+    def fetch_id(self) -> int: ...
+    def wait(self) -> None:
+        """Blocks, without the GIL, until there is an answer."""
+    def token(self) -> tuple[str, str | None, int | None] | Literal["ended", "unknown"]:
+        """Token, scope and expiry (seconds since the epoch); or why there is none."""
 
 @final
 class Revoking:
