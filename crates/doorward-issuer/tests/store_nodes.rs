@@ -123,6 +123,13 @@ async fn postgres_nodes_survive_kill_9() {
     survive(&Server::postgres().url()).await;
 }
 
+/// Two processes of one node.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_processes_survive_kill_9() {
+    let folder = Folder::new("nodes");
+    survive(&folder.sqlite_url()).await;
+}
+
 /// Not a test: what a node's process runs.
 #[tokio::test]
 #[ignore = "run by the other tests, as a process of its own"]
