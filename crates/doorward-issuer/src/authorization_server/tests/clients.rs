@@ -178,6 +178,17 @@ fn documents_are_fetched_within_a_budget_from_domains_that_are_let_in() {
         assert_eq!(world.respond(authorize(&url, &[])).status(), status);
     }
     assert_eq!(world.fetches(), 2);
+    // Who is known is let in all the same.
+    world.now += 60;
+    world.publish(DOCUMENT, Ok(published(&metadata())));
+    let given = world.tokens(DOCUMENT);
+    world.now += 600;
+    for number in [4, 5] {
+        let url = format!("https://app.example.com/{number}");
+        assert_eq!(world.respond(authorize(&url, &[])).status(), 400);
+    }
+    assert_eq!(world.refresh(DOCUMENT, &given["refresh_token"]).0, 200);
+    assert_eq!(world.fetches(), 5);
     let mut none = settings();
     none.client_documents = None;
     let mut world = with(none);
