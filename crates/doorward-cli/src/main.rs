@@ -10,7 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{conformance, dev, doctor, inspect, sync, token, verify, webhooks};
+use crate::commands::{
+    conformance, dev, doctor, inspect, mcp_proxy, sync, token, verify, webhooks,
+};
 use crate::output::Failure;
 
 /// Decides who may enter an API: verify and inspect tokens, check a configuration, run a local issuer.
@@ -46,6 +48,7 @@ enum Command {
     /// Every protected route has to refuse a list of bad credentials, and every public one to be open. Give it a test
     /// deployment of your own: a route without a guard acts on what it is sent.
     Conformance(Box<conformance::Arguments>),
+    McpProxy(Box<mcp_proxy::Arguments>),
     /// Receive webhooks, send test events, watch them arrive
     #[command(subcommand)]
     Webhooks(webhooks::Command),
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments, json),
         Command::Doctor(arguments) => doctor::run(&arguments, json),
         Command::Conformance(arguments) => conformance::run(&arguments, json),
+        Command::McpProxy(arguments) => mcp_proxy::run(&arguments, json),
         Command::Webhooks(command) => webhooks::run(&command, json),
         Command::Sync(command) => sync::run(&command, json),
     };

@@ -9,6 +9,8 @@ mod tail;
 
 use std::process::ExitCode;
 
+pub(crate) use serve::asked_to_end;
+
 use clap::Subcommand;
 
 use crate::output::Failure;

@@ -232,7 +232,7 @@ fn announce(
 }
 
 /// Ctrl-C, or what a process manager sends.
-async fn asked_to_end() {
+pub(crate) async fn asked_to_end() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
