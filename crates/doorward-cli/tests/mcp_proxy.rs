@@ -281,6 +281,7 @@ async fn nothing_a_caller_writes_passes_for_somebody() {
         ("upgrade", "websocket"),
         ("connection", "mcp-secret, keep-alive"),
         ("mcp-secret", "for one hop"),
+        ("mcp-session_id", "forged"),
         ("mcp-kept", "yes"),
         ("last-event-id", "7"),
         ("x-http-method-override", "DELETE"),
@@ -560,6 +561,11 @@ fn mistakes_stop_the_start_and_name_their_setting() {
         ),
         (with(&["--path", "/a/../b"]), &[], "path"),
         (with(&["--path", "/.well-known/x"]), &[], "path"),
+        (
+            with(&["--public-url", "https://a.example/b"]),
+            &[],
+            "public_url",
+        ),
         (
             with(&[&issuer[..], &["--store", "sqlite:///tmp/x.db"]].concat()),
             &[],

@@ -47,13 +47,12 @@ impl ScopeHierarchy {
         if self.held.is_empty() {
             return Vec::new();
         }
-        let held: BTreeSet<&String> = scopes
-            .iter()
-            .filter_map(|scope| self.held.get(scope))
-            .flatten()
-            .filter(|held| !scopes.contains(held))
-            .collect();
-        held.into_iter().cloned().collect()
+        let named: BTreeSet<&String> = scopes.iter().collect();
+        let held = named.iter().filter_map(|scope| self.held.get(*scope));
+        let held: BTreeSet<&String> = held.flatten().collect();
+        held.difference(&named)
+            .map(|scope| (*scope).clone())
+            .collect()
     }
 }
 

@@ -61,6 +61,11 @@ struct Readme;
 #[doc = include_str!("../../../docs/guides/axum.md")]
 struct AxumGuide;
 
+/// The MCP guide's, likewise.
+#[cfg(all(doctest, feature = "rmcp"))]
+#[doc = include_str!("../../../docs/guides/mcp-rust.md")]
+struct McpGuide;
+
 /// The webhook guide's, likewise.
 #[cfg(all(doctest, feature = "axum"))]
 #[doc = include_str!("../../../docs/guides/webhooks.md")]

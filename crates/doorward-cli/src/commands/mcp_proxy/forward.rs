@@ -112,9 +112,7 @@ impl Upstream {
 
     fn request_headers(&self, given: &HeaderMap) -> HeaderMap {
         let wanted = |name: &HeaderName| {
-            REQUEST.contains(name)
-                || self.forward.contains(name)
-                || name.as_str().starts_with("mcp-")
+            REQUEST.contains(name) || self.forward.contains(name) || is_protocols(name)
         };
         // What `Connection` names is for this hop alone (RFC 9110 §7.6.1), whoever named it.
         let kept = given
@@ -168,7 +166,7 @@ fn answered(
         _ => {}
     }
     let given = answer.headers();
-    let wanted = |name: &HeaderName| RESPONSE.contains(name) || name.as_str().starts_with("mcp-");
+    let wanted = |name: &HeaderName| RESPONSE.contains(name) || is_protocols(name);
     let kept = given
         .iter()
         .filter(|(name, _)| wanted(name) && !is_connection_option(given, name));
@@ -195,6 +193,12 @@ pub(super) fn trouble(status: StatusCode, code: &str) -> Response<Body> {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
+}
+
+/// Whether it is one of the protocol's own. With an underscore it is not, and yet some servers would take it for one.
+fn is_protocols(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("mcp-") && !name.contains('_')
 }
 
 fn is_connection_option(headers: &HeaderMap, name: &HeaderName) -> bool {

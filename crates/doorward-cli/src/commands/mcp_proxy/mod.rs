@@ -130,6 +130,12 @@ async fn assemble(
             let mut server = Server::new(public, resource, secret.clone(), found);
             server.scopes.clone_from(&settings.scopes);
             let server = AuthorizationServer::with_rotating_keys(server).map_err(wrong)?;
+            if server.paths().contains(&settings.path) {
+                return Err(Failure::usage(format!(
+                    "path: {} is taken by the authorization server",
+                    settings.path
+                )));
+            }
             let ring = KeyRing::new(&secret, &[]).map_err(wrong)?;
             let store = Arc::new(AnyStore::open(&settings.store, Some(ring)).map_err(wrong)?);
             let pages = Pages::new(settings.page)
@@ -143,9 +149,7 @@ async fn assemble(
             sessions = Some(Sessions::new(server, store, transport));
             // The keys rotate, so they are fetched as anybody's are; from here, whatever stands in front.
             let mut issuer = IssuerConfig::new(public, resource);
-            let base = Url::parse(public).map_err(|_| Failure::usage("public_url: is no URL"))?;
-            let base = base.path().trim_end_matches('/');
-            issuer.jwks_url = Some(format!("http://{}{base}/jwks", reachable(address)));
+            issuer.jwks_url = Some(format!("http://{}/jwks", reachable(address)));
             issuer.accepts = Some("oauth_token".into());
             config.issuers = vec![issuer];
         }

@@ -177,6 +177,16 @@ impl Arguments {
         let upstream = upstream_url(upstream, &path).map_err(|why| wrong("upstream", why))?;
         let public_url = self.public_url.clone().or(file.public_url);
         let public_url = public_url.map(|url| url.trim_end_matches('/').to_owned());
+        let is_origin = |url: &String| {
+            url.split_once("://")
+                .is_some_and(|(_, rest)| !rest.contains(['/', '?', '#', '@']))
+        };
+        if public_url.as_ref().is_some_and(|url| !is_origin(url)) {
+            return Err(wrong(
+                "public_url",
+                "expected an origin such as https://mcp.example.com, without a path",
+            ));
+        }
         let provider = self
             .sign_in_at
             .clone()
