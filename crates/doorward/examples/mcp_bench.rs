@@ -19,7 +19,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
 use doorward::mcp::McpLayer;
 use doorward::{Authenticator, Config};
 use doorward_issuer::{DevIssuer, Kind, Mint, SigningAlgorithm};
