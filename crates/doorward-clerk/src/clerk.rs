@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -36,7 +37,8 @@ use crate::table::{Auth, Operation};
 /// # }
 /// ```
 ///
-/// The asynchronous methods want a tokio runtime with its time and I/O drivers; the `_blocking` ones bring their own.
+/// The asynchronous methods want a tokio runtime with its time and I/O drivers, and always the same one, for the connections
+/// end with it; the `_blocking` ones bring their own.
 /// Proxies come from the environment (`HTTPS_PROXY`, `NO_PROXY`), and so do further certificate authorities
 /// (`SSL_CERT_FILE`, `SSL_CERT_DIR`).
 #[derive(Clone)]
@@ -45,17 +47,26 @@ pub struct Clerk(Arc<Shared>);
 struct Shared {
     config: ClerkConfig,
     base_url: String,
-    /// Made when it is first needed, and again in a process that was forked: sockets and locks are not shared with it.
-    wires: ArcSwapOption<Wires>,
+    /// Each is made when it is first needed, and again in a process that was forked: sockets and locks are not shared.
+    pool: Slot<reqwest::Client>,
+    /// The same for the thread of our own: connections live as long as the runtime that made them.
+    background_pool: Slot<reqwest::Client>,
+    paces: Slot<Paces>,
 }
 
-/// What belongs to one process.
-struct Wires {
+type Slot<T> = ArcSwapOption<Owned<T>>;
+
+/// What belongs to one process, or to one thread of it.
+struct Owned<T> {
     process: u32,
-    client: reqwest::Client,
-    /// One for each key, for the API counts by instance.
-    paces: Mutex<HashMap<Option<Secret>, Pace>>,
-    /// From when the paces count.
+    thread: Option<ThreadId>,
+    value: T,
+}
+
+/// One pace for each key, for the API counts by instance.
+struct Paces {
+    by_key: Mutex<HashMap<Option<Secret>, Pace>>,
+    /// From when they count.
     start: Instant,
 }
 
@@ -197,7 +208,9 @@ impl Clerk {
         Ok(Self(Arc::new(Shared {
             config,
             base_url,
-            wires: ArcSwapOption::const_empty(),
+            pool: Slot::const_empty(),
+            background_pool: Slot::const_empty(),
+            paces: Slot::const_empty(),
         })))
     }
 
@@ -260,10 +273,7 @@ impl Clerk {
         request: &Request,
         options: &CallOptions,
     ) -> Result<Response, ApiError> {
-        let start = Instant::now();
-        let result = self.attempts(request, options, start).await;
-        observe::called(request, &result, start.elapsed());
-        result
+        self.send_by(request, options, None).await
     }
 
     /// As [`Clerk::send`], from a thread that runs nothing asynchronous.
@@ -304,7 +314,7 @@ impl Clerk {
         let clerk = self.clone();
         let job = async move {
             tokio::select! {
-                result = clerk.send(&request, &options) => done(result),
+                result = clerk.send_here(&request, &options) => done(result),
                 Ok(Cancel) = cancelled => {}
             }
         };
@@ -312,10 +322,33 @@ impl Clerk {
         Ok(Started(cancel))
     }
 
+    /// Sends on the thread of our own.
+    async fn send_here(
+        &self,
+        request: &Request,
+        options: &CallOptions,
+    ) -> Result<Response, ApiError> {
+        let thread = std::thread::current().id();
+        self.send_by(request, options, Some(thread)).await
+    }
+
+    async fn send_by(
+        &self,
+        request: &Request,
+        options: &CallOptions,
+        thread: Option<ThreadId>,
+    ) -> Result<Response, ApiError> {
+        let start = Instant::now();
+        let result = self.attempts(request, options, thread, start).await;
+        observe::called(request, &result, start.elapsed());
+        result
+    }
+
     async fn attempts(
         &self,
         request: &Request,
         options: &CallOptions,
+        thread: Option<ThreadId>,
         start: Instant,
     ) -> Result<Response, ApiError> {
         let config = &self.0.config;
@@ -330,9 +363,11 @@ impl Clerk {
             headers: self.headers(request, key, options)?,
             max_bytes: config.max_response_bytes,
         };
-        let wires = self
-            .wires()
-            .map_err(|error| failure(ErrorKind::Unreachable, &error))?;
+        let client = self.client(thread);
+        let client = client.map_err(|error| failure(ErrorKind::Unreachable, &error))?;
+        let paces = belonging(&self.0.paces, None, || Ok(Paces::default()));
+        let paces = paces.map_err(|error| failure(ErrorKind::Unreachable, &error))?;
+        let paces = &paces.value;
         let retry = options.retry.unwrap_or(config.retry);
         let deadline = start
             + options
@@ -342,20 +377,20 @@ impl Clerk {
         let mut attempt = 0;
         let mut last = None;
         loop {
-            if let Err(wait) = wires.room(key, deadline).await {
+            if let Err(wait) = paces.room(key, deadline).await {
                 let why = "the limit of requests leaves no room before the deadline";
                 let ours = || failure(ErrorKind::Throttled, why).with_retry_after(wait);
                 // What the API said before says more.
                 return Err(last.unwrap_or_else(ours));
             }
             attempt += 1;
-            let sent_at = wires.start.elapsed();
+            let sent_at = paces.start.elapsed();
             let patience = match request.idempotent() {
                 true => deadline.min(Instant::now() + config.attempt_timeout),
                 // It cannot be repeated, so it gets all the time there is.
                 false => deadline,
             };
-            let tried = match timeout_at(patience.into(), sending.once(&wires.client)).await {
+            let tried = match timeout_at(patience.into(), sending.once(&client.value)).await {
                 Ok(tried) => tried,
                 Err(_) => Err(Trouble::TimedOut),
             };
@@ -370,8 +405,8 @@ impl Clerk {
                 Err(Trouble::Unreadable(..)) => Outcome::Answered(200, None),
             };
             if let Outcome::Answered(429, asked) = outcome {
-                let now = wires.start.elapsed();
-                wires.pace(key, |pace| pace.refused(sent_at, now, asked));
+                let now = paces.start.elapsed();
+                paces.of(key, |pace| pace.refused(sent_at, now, asked));
             }
             let remaining = deadline.saturating_duration_since(Instant::now());
             let next = retry.next(outcome, request.idempotent(), attempt, remaining, jitter());
@@ -442,39 +477,50 @@ impl Clerk {
         Ok(headers)
     }
 
-    fn wires(&self) -> Result<Arc<Wires>, String> {
-        let process = std::process::id();
-        let known = self.0.wires.load();
-        if let Some(wires) = known.as_ref().filter(|wires| wires.process == process) {
-            return Ok(Arc::clone(wires));
-        }
-        let client = client_builder(self.0.config.connect_timeout)
-            // A redirect would send the body a second time, and the key to wherever it points.
-            .redirect(Policy::none())
-            // A connection that the other side is about to close costs a POST that cannot be repeated.
-            .pool_idle_timeout(REST)
-            .build();
-        let wires = Arc::new(Wires {
-            process,
-            client: client.map_err(|error| reason(&error))?,
-            paces: Mutex::default(),
-            start: Instant::now(),
-        });
-        let before = self
-            .0
-            .wires
-            .compare_and_swap(&known, Some(Arc::clone(&wires)));
-        match before.as_ref() {
-            // Another thread was faster.
-            Some(theirs) if theirs.process == process => Ok(Arc::clone(theirs)),
-            Some(_) => {
-                // The parent's: to drop its sockets could wait for a lock that nobody holds here any more.
-                mem::forget(Arc::clone(before.as_ref().unwrap_or(&wires)));
-                Ok(wires)
-            }
-            None => Ok(wires),
-        }
+    fn client(&self, thread: Option<ThreadId>) -> Result<Arc<Owned<reqwest::Client>>, String> {
+        let slot = match thread {
+            None => &self.0.pool,
+            Some(_) => &self.0.background_pool,
+        };
+        belonging(slot, thread, || {
+            let client = client_builder(self.0.config.connect_timeout)
+                // A redirect would send the body a second time, and the key to wherever it points.
+                .redirect(Policy::none())
+                // A connection that the other side is about to close costs a POST that cannot be repeated.
+                .pool_idle_timeout(REST)
+                .build();
+            client.map_err(|error| reason(&error))
+        })
     }
+}
+
+/// What is in the slot if it belongs to this process and this thread, or what is made now.
+fn belonging<T>(
+    slot: &Slot<T>,
+    thread: Option<ThreadId>,
+    make: impl FnOnce() -> Result<T, String>,
+) -> Result<Arc<Owned<T>>, String> {
+    let process = std::process::id();
+    let ours = |owned: &&Arc<Owned<T>>| owned.process == process && owned.thread == thread;
+    let known = slot.load();
+    if let Some(owned) = known.as_ref().filter(ours) {
+        return Ok(Arc::clone(owned));
+    }
+    let value = make()?;
+    let new = Arc::new(Owned {
+        process,
+        thread,
+        value,
+    });
+    let before = slot.compare_and_swap(&known, Some(Arc::clone(&new)));
+    match before.as_ref() {
+        // Another thread was faster.
+        Some(theirs) if ours(&theirs) => return Ok(Arc::clone(theirs)),
+        // The parent's: to drop its sockets could wait for a lock that nobody holds here any more.
+        Some(parents) if parents.process != process => mem::forget(Arc::clone(parents)),
+        _ => {}
+    }
+    Ok(new)
 }
 
 /// Keys are not shown.
@@ -510,12 +556,21 @@ enum Trouble {
     Unreadable(&'static str, Response),
 }
 
-impl Wires {
+impl Default for Paces {
+    fn default() -> Self {
+        Self {
+            by_key: Mutex::default(),
+            start: Instant::now(),
+        }
+    }
+}
+
+impl Paces {
     /// Waits until the pace of this key allows another request.
     async fn room(&self, key: Option<&Secret>, deadline: Instant) -> Result<(), Duration> {
         loop {
             let now = self.start.elapsed();
-            let Err(wait) = self.pace(key, |pace| pace.admit(now)) else {
+            let Err(wait) = self.of(key, |pace| pace.admit(now)) else {
                 return Ok(());
             };
             if Instant::now() + wait >= deadline {
@@ -526,8 +581,8 @@ impl Wires {
         }
     }
 
-    fn pace<T>(&self, key: Option<&Secret>, use_it: impl FnOnce(&mut Pace) -> T) -> T {
-        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+    fn of<T>(&self, key: Option<&Secret>, use_it: impl FnOnce(&mut Pace) -> T) -> T {
+        let mut paces = self.by_key.lock().unwrap_or_else(PoisonError::into_inner);
         let key = key.cloned();
         if paces.len() >= MOST_PACES && !paces.contains_key(&key) {
             // What was learned is learned again.

@@ -113,7 +113,7 @@ async fn a_429_is_waited_out_for_every_method() {
 
 #[tokio::test]
 async fn a_429_holds_everybody_back() {
-    let busy = answer_with(429, ("retry-after", "1"), "{}");
+    let busy = answer_with(429, ("retry-after", "3"), "{}");
     let server = Server::replying([busy, user()]).await;
     let clerk = clerk(&server);
     let once = CallOptions {
@@ -125,7 +125,7 @@ async fn a_429_holds_everybody_back() {
     };
     let request = Request::new("GET", "/users/user_1");
     let error = clerk.send(&request, &once).await.unwrap_err();
-    assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(3)));
     // No time for the silence: it is not even tried.
     let hasty = CallOptions {
         deadline: Some(Duration::from_millis(100)),
@@ -140,11 +140,7 @@ async fn a_429_holds_everybody_back() {
         .users()
         .get("user_1")
         .secret_key(Secret::new("sk_test_other"));
-    other
-        .deadline(Duration::from_millis(500))
-        .send()
-        .await
-        .unwrap();
+    other.deadline(Duration::from_secs(2)).send().await.unwrap();
     let others = (0..5).map(|_| {
         let clerk = clerk.clone();
         tokio::spawn(async move { clerk.users().get("user_1").send().await })
@@ -156,7 +152,7 @@ async fn a_429_holds_everybody_back() {
     assert!(
         log[2..]
             .iter()
-            .all(|arrived| arrived.at - log[0].at >= Duration::from_millis(990))
+            .all(|arrived| arrived.at - log[0].at >= Duration::from_millis(2990))
     );
 }
 
@@ -198,7 +194,7 @@ async fn a_post_is_never_sent_twice_after_bytes_left() {
         let server = Server::replying([reply.clone(), user()]).await;
         let create = clerk(&server).users().create().first_name("Ada");
         let error = create
-            .deadline(Duration::from_millis(400))
+            .deadline(Duration::from_secs(2))
             .send()
             .await
             .unwrap_err();
@@ -212,7 +208,7 @@ async fn a_post_is_never_sent_twice_after_bytes_left() {
 
         let server = Server::replying([reply.clone(), user()]).await;
         let impatient = clerk_with(&server.url, |config| {
-            config.attempt_timeout = Duration::from_millis(200);
+            config.attempt_timeout = Duration::from_millis(1500);
         });
         impatient.users().get("user_1").send().await.unwrap();
         assert_eq!(server.count("GET"), 2, "{reply:?}");
@@ -255,21 +251,17 @@ async fn without_a_connection_even_a_post_is_tried_again() {
 async fn the_deadline_is_kept() {
     let server = Server::replying([Reply::Hang]).await;
     let clerk = clerk_with(&server.url, |config| {
-        config.attempt_timeout = Duration::from_millis(120);
+        config.attempt_timeout = Duration::from_millis(1200);
     });
     let start = Instant::now();
-    let get = clerk
-        .users()
-        .get("user_1")
-        .deadline(Duration::from_millis(300));
+    let get = clerk.users().get("user_1").deadline(Duration::from_secs(2));
     let error = get.send().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::TimedOut, 2));
+    let took = start.elapsed();
     assert!(
-        start.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        start.elapsed()
+        took >= Duration::from_secs(2) && took < Duration::from_secs(8),
+        "{took:?}"
     );
-    assert!(server.count("GET") >= 2);
     let late = answer_with(503, ("retry-after", "3600"), "{}");
     let server = Server::replying([late]).await;
     let start = Instant::now();
@@ -539,17 +531,19 @@ async fn lists_are_walked_to_their_end() {
     assert_eq!((page.len(), page.total_count), (10, Some(1234)));
 }
 
+/// With POST, which nothing repeats: several threads of our own may start at once, and none takes another's connections
+/// with it when it ends.
 #[test]
 fn threads_can_call_too() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(Server::replying([user()]));
     let clerk = clerk(&server);
-    let threads: Vec<_> = (0..4)
+    let threads: Vec<_> = (0..8)
         .map(|_| {
             let clerk = clerk.clone();
             std::thread::spawn(move || {
                 for _ in 0..25 {
-                    let user = clerk.users().get("user_1").send_blocking().unwrap();
+                    let user = clerk.users().create().send_blocking().unwrap();
                     assert_eq!(user.id(), Some("user_1"));
                 }
             })
@@ -558,7 +552,7 @@ fn threads_can_call_too() {
     for thread in threads {
         thread.join().unwrap();
     }
-    assert_eq!(server.log().len(), 100);
+    assert_eq!(server.log().len(), 200);
     let operation = Table::get().find("users", "get").unwrap();
     let arguments = Arguments::new().set("user_id", "user_1");
     let answer = clerk.call_blocking(operation, arguments, CallOptions::default());
