@@ -9,7 +9,10 @@ pub(super) const ENGLISH: &[(&str, &str)] = &[
         "consent:unverified",
         "The application chose this name itself. Nobody has checked it.",
     ),
-    ("consent:verified", "Published by {domain}"),
+    (
+        "consent:verified",
+        "Published by {domain}, which chose this name itself.",
+    ),
     ("consent:scopes", "It will be able to"),
     (
         "consent:no-scopes",
