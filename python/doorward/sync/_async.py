@@ -5,71 +5,30 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
-from ._inbox import ENDED, HandlerFailed, Handlers, count, logger, raise_if_away, said
+from ._common import Common
+from ._inbox import ENDED, HandlerFailed, count, logger, raise_if_away, said
 from ._message import Claim, Letter, Message, Turn, Unavailable
-from ._store import Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
     from sqlalchemy import Connection
-    from sqlalchemy.ext.asyncio import async_sessionmaker
 
     from ._message import Event
 
-HandlerT = TypeVar("HandlerT", bound="Callable[..., Any]")
 T = TypeVar("T")
 
-_DAY = 24 * 3600.0
 
-
-class AsyncInbox:
+class AsyncInbox(Common[AsyncEngine | async_sessionmaker[AsyncSession]]):
     """`Inbox` for asyncio: `bind` is an `AsyncEngine` or your `async_sessionmaker`, handlers are
     `async def handler(session, message)` with an `AsyncSession`. Everything else is the same.
 
     A handler that takes longer than half of the lease is cancelled, and has failed.
     """
-
-    def __init__(
-        self,
-        bind: AsyncEngine | async_sessionmaker[AsyncSession],
-        *,
-        prefix: str = "",
-        tables: bool = True,
-        sessions: bool = False,
-        lease: float = 60.0,
-        max_failures: int = 8,
-        first_retry: float = 1.0,
-        retention: float = 7 * _DAY,
-        dead_letter_retention: float = 30 * _DAY,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._bind = bind
-        self._tables = tables
-        self._clock = clock
-        self._handlers = Handlers()
-        self._store = Store(
-            prefix,
-            sessions=sessions,
-            lease=lease,
-            max_failures=max_failures,
-            first_retry=first_retry,
-            retention=retention,
-            dead_letter_retention=dead_letter_retention,
-        )
-
-    def on(self, *types: str) -> Callable[[HandlerT], HandlerT]:
-        """Runs a coroutine function for these types of events; see `Inbox.on`."""
-
-        def register(handler: HandlerT) -> HandlerT:
-            self._handlers.add(types, handler)
-            return handler
-
-        return register
 
     async def migrate(self) -> list[str]:
         """Creates the tables, or brings them to the newest version; says which steps it took."""
@@ -222,6 +181,3 @@ class AsyncInbox:
         except Exception as error:
             raise_if_away(error)
             raise
-
-    def _now(self) -> int:
-        return int(self._clock() * 1000)

@@ -9,47 +9,27 @@ import sqlite3
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
+from ._common import Common
 from ._message import Claim, Letter, Message, Turn, Unavailable
-from ._store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
-    from sqlalchemy.orm import sessionmaker
+    from collections.abc import Generator
 
     from ._message import Event
-
-HandlerT = TypeVar("HandlerT", bound="Callable[..., Any]")
-
-_DAY = 24 * 3600.0
-
-
-class Handlers:
-    """Which handler runs for which type of event."""
-
-    def __init__(self) -> None:
-        self._by_type: dict[str, list[Callable[..., Any]]] = {}
-
-    def add(self, types: tuple[str, ...], handler: Callable[..., Any]) -> None:
-        for name in types or ("*",):
-            self._by_type.setdefault(name, []).append(handler)
-
-    def of(self, message: Message) -> list[Callable[..., Any]]:
-        return [*self._by_type.get(message.type, ()), *self._by_type.get("*", ())]
 
 
 class HandlerFailed(Exception):
     """A handler raised something, and whatever it was says nothing about our database."""
 
 
-class Inbox:
+class Inbox(Common[Engine | sessionmaker[Session]]):
     """Messages waiting to be handled, and the memory of those that were.
 
     `bind`                   an `Engine`, or your `sessionmaker`
@@ -66,49 +46,6 @@ class Inbox:
 
     Raises `ValueError` for settings that would break the promise to handle a message once.
     """
-
-    def __init__(
-        self,
-        bind: Engine | sessionmaker[Session],
-        *,
-        prefix: str = "",
-        tables: bool = True,
-        sessions: bool = False,
-        lease: float = 60.0,
-        max_failures: int = 8,
-        first_retry: float = 1.0,
-        retention: float = 7 * _DAY,
-        dead_letter_retention: float = 30 * _DAY,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._bind = bind
-        self._tables = tables
-        self._clock = clock
-        self._handlers = Handlers()
-        self._store = Store(
-            prefix,
-            sessions=sessions,
-            lease=lease,
-            max_failures=max_failures,
-            first_retry=first_retry,
-            retention=retention,
-            dead_letter_retention=dead_letter_retention,
-        )
-
-    def on(self, *types: str) -> Callable[[HandlerT], HandlerT]:
-        """Runs a function for these types of events; without types, for every event.
-
-        It is called with a `Session` and the `Message`, in the transaction that marks the message
-        as done: what it writes there happens once. If it raises, all of that is undone, and the
-        message comes again after a rest. It must neither commit nor roll back; what may fail goes
-        into a savepoint (`session.begin_nested()`).
-        """
-
-        def register(handler: HandlerT) -> HandlerT:
-            self._handlers.add(types, handler)
-            return handler
-
-        return register
 
     def migrate(self) -> list[str]:
         """Creates the tables, or brings them to the newest version; says which steps it took."""
@@ -257,9 +194,6 @@ class Inbox:
         except Exception as error:
             raise_if_away(error)
             raise
-
-    def _now(self) -> int:
-        return int(self._clock() * 1000)
 
 
 def raise_if_away(error: Exception) -> None:
