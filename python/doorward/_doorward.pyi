@@ -552,6 +552,7 @@ class DevIssuer:
         algorithms: Sequence[Algorithm] = ...,
         clock: Callable[[], float] | None = None,
         secret_key: str | None = None,
+        rate_limit: int | None = None,
     ) -> Self: ...
     @property
     def issuer(self) -> str: ...
@@ -598,6 +599,14 @@ class DevIssuer:
         """The instance's `sk_test_…`: whoever has it may verify every opaque token."""
     def machine_secret_key(self, machine: str) -> str:
         """A machine's `ak_…`: whoever has it may verify the machine tokens whose scopes name the machine."""
+    def seed(self, text: str) -> int:
+        """Creates who and what this YAML or JSON names at the Backend API; answers how many objects that were."""
+    def open_state(self, file: str | PathLike[str]) -> None:
+        """Remembers what exists at the Backend API in this file, and reads what is in it."""
+    def send_webhooks_to(self, url: str, secret: str | None = None) -> str:
+        """Posts signed webhooks of what happens at the Backend API to a URL of this machine; returns the secret."""
+    def webhook_log(self) -> str:
+        """Who is told of what happens at the Backend API, and the last 256 deliveries, as JSON."""
     @property
     def client_id(self) -> str:
         """The client that may introspect from the start."""

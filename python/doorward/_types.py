@@ -48,7 +48,15 @@ Fault = Literal[
 ]
 #: What others ask the local issuer for.
 Endpoint = Literal[
-    "jwks", "discovery", "verify", "introspect", "userinfo", "revoke", "authorize", "token"
+    "jwks",
+    "discovery",
+    "verify",
+    "introspect",
+    "userinfo",
+    "revoke",
+    "authorize",
+    "token",
+    "backend_api",
 ]
 #: How a client proves to the local issuer who it is (RFC 7591 §2).
 ClientAuthentication = Literal[

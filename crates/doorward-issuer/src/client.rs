@@ -151,6 +151,10 @@ impl Clients {
         self.known.push_back(client);
     }
 
+    pub(crate) fn remove(&mut self, client_id: &str) {
+        self.known.retain(|known| known.client_id != client_id);
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Client> {
         self.known.iter()
     }

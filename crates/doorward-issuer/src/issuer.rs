@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,9 +11,9 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
+use crate::backend_api::{BackendApi, SeedError};
 use crate::client::{Client, ClientAuthentication, Clients};
 use crate::defect::Defect;
-use crate::directory::{Directory, REQUESTS_IN_TEN_SECONDS};
 use crate::encoding::base64_unpadded;
 use crate::fault::Fault;
 use crate::jws::Compact;
@@ -22,6 +24,7 @@ use crate::opaque::{Opaque, Tokens, in_time, random_text};
 use crate::requests::{Endpoint, RequestLog};
 use crate::revocation::Revocation;
 use crate::sign_in::{SignIn, SignIns};
+use crate::webhook_signer::new_webhook_secret;
 
 /// A local issuer, for tests and demonstrations. Shared freely: everything changes through `&self`.
 pub struct DevIssuer {
@@ -33,7 +36,7 @@ pub struct DevIssuer {
     tokens: Mutex<Tokens>,
     clients: Mutex<Clients>,
     machines: Mutex<VecDeque<(String, String)>>,
-    directory: Directory,
+    backend_api: BackendApi,
     log: RequestLog,
     sign_ins: Mutex<SignIns>,
 }
@@ -54,7 +57,7 @@ impl DevIssuer {
             max_age: DEFAULT_MAX_AGE,
             secret_key: None,
             people: (0, 0),
-            rate_limit: REQUESTS_IN_TEN_SECONDS,
+            rate_limit: None,
         }
     }
 
@@ -121,6 +124,9 @@ impl DevIssuer {
     /// The secret key of a machine, `ak_…`: whoever has it may verify the machine tokens whose scopes name the machine.
     /// It is made when first asked for, and forgotten when 64 other machines came after it.
     pub fn machine_secret_key(&self, machine: &str) -> Result<String, KeyError> {
+        if let Some(key) = self.backend_api.machine_key(machine) {
+            return Ok(key);
+        }
         let mut machines = lock(&self.machines);
         if let Some((_, key)) = machines.iter().find(|(known, _)| known == machine) {
             return Ok(key.clone());
@@ -131,6 +137,44 @@ impl DevIssuer {
         }
         machines.push_back((machine.to_owned(), key.clone()));
         Ok(key)
+    }
+
+    /// Remembers what exists at the Backend API in this file, and reads what is in it. What is answered as done is in the
+    /// file; keys are not, except those that the Backend API gave out.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, or another process has it.
+    pub fn open_state(&self, file: &Path) -> io::Result<()> {
+        self.backend_api.open(self, file)
+    }
+
+    /// Creates who and what this YAML or JSON names: for each resource of the Backend API a list of what its `create`
+    /// takes, and an `id` if it shall have this one. Nothing is told to webhooks. Where something exists already, other
+    /// than the people of [`DevIssuerBuilder::people`], nothing is done. Answers how many objects were created.
+    ///
+    /// # Errors
+    /// The text cannot be read, or says what the Backend API would refuse.
+    pub fn seed(&self, text: &str) -> Result<usize, SeedError> {
+        self.backend_api.seed(self, text)
+    }
+
+    /// Sends webhooks of what happens at the Backend API to a URL of this machine, signed with this secret (`whsec_…`) or
+    /// with a new one; answers with the secret.
+    ///
+    /// # Errors
+    /// The URL leads elsewhere, or the secret is none.
+    pub fn send_webhooks_to(&self, url: &str, secret: Option<&str>) -> Result<String, String> {
+        let secret = match secret {
+            Some(secret) => secret.to_owned(),
+            None => new_webhook_secret()?,
+        };
+        self.backend_api.deliveries.listen(url, &secret)?;
+        Ok(secret)
+    }
+
+    /// Who is told of what happens at the Backend API, and the last 256 deliveries, oldest first.
+    pub fn webhook_log(&self) -> Value {
+        self.backend_api.deliveries.shown()
     }
 
     /// The client that is registered from the start: [`Mint::CLIENT`], with a secret of its own.
@@ -313,6 +357,7 @@ impl DevIssuer {
         *lock(&self.clients) = Clients::of(self.client.clone());
         lock(&self.machines).clear();
         *self.sign_ins() = SignIns::default();
+        self.backend_api.reset();
         self.log.reset();
     }
 
@@ -340,8 +385,8 @@ impl DevIssuer {
         (self.clock)()
     }
 
-    pub(crate) fn directory(&self) -> &Directory {
-        &self.directory
+    pub(crate) fn backend_api(&self) -> &BackendApi {
+        &self.backend_api
     }
 
     pub(crate) fn log(&self) -> &RequestLog {
@@ -372,6 +417,30 @@ impl DevIssuer {
     }
 
     /// The names of the clients.
+    /// Forgets a client.
+    pub(crate) fn unregister(&self, client_id: &str) {
+        lock(&self.clients).remove(client_id);
+    }
+
+    /// Issues an opaque token of which more is known than a mint says; answers with it and with its id.
+    pub(crate) fn issue_opaque(
+        &self,
+        mint: &Mint,
+        more: impl FnOnce(&mut Opaque),
+    ) -> Result<(String, String), MintError> {
+        let now = self.now();
+        let claims = mint.all_claims(&self.issuer(), now)?;
+        let (given, known) = Opaque::make(mint, claims, now)?;
+        let mut id = String::new();
+        if let Some((right, mut opaque)) = known {
+            opaque.secret = Some(right.clone());
+            more(&mut opaque);
+            id = opaque.claim("jti").unwrap_or_default().to_owned();
+            self.tokens().add(&right, opaque, now);
+        }
+        Ok((given, id))
+    }
+
     pub(crate) fn client_ids(&self) -> Vec<String> {
         lock(&self.clients)
             .iter()
@@ -381,10 +450,13 @@ impl DevIssuer {
 
     /// Which machine has this secret key.
     pub(crate) fn machine_of(&self, secret_key: &str) -> Option<String> {
-        lock(&self.machines)
+        let same =
+            |key: &str| verify_slices_are_equal(key.as_bytes(), secret_key.as_bytes()).is_ok();
+        let found = lock(&self.machines)
             .iter()
-            .find(|(_, key)| verify_slices_are_equal(key.as_bytes(), secret_key.as_bytes()).is_ok())
-            .map(|(machine, _)| machine.clone())
+            .find(|(_, key)| same(key))
+            .map(|(machine, _)| machine.clone());
+        found.or_else(|| self.backend_api.machine_of(same, self.now()))
     }
 
     /// Who asks at this path.
@@ -553,7 +625,7 @@ pub struct DevIssuerBuilder {
     max_age: u64,
     secret_key: Option<String>,
     people: (u64, u64),
-    rate_limit: usize,
+    rate_limit: Option<usize>,
 }
 
 impl DevIssuerBuilder {
@@ -607,10 +679,11 @@ impl DevIssuerBuilder {
         self
     }
 
-    /// How often the lists of the Backend API may be asked for in ten seconds; by default 100 times.
+    /// How often the Backend API may be asked in ten seconds, before it answers 429; by default as often as one likes. A
+    /// development instance of Clerk's allows 100 times.
     #[must_use]
     pub fn rate_limit(mut self, requests: usize) -> Self {
-        self.rate_limit = requests;
+        self.rate_limit = Some(requests);
         self
     }
 
@@ -643,7 +716,7 @@ impl DevIssuerBuilder {
             }),
             tokens: Mutex::default(),
             machines: Mutex::default(),
-            directory: Directory::new(self.people.0, self.people.1, self.rate_limit),
+            backend_api: BackendApi::new(self.people.0, self.people.1, self.rate_limit),
             log: RequestLog::default(),
             sign_ins: Mutex::default(),
         })

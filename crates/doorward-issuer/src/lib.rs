@@ -34,9 +34,9 @@ pub mod authorization_server;
 pub mod conformance;
 
 mod answer;
+mod backend_api;
 mod client;
 mod defect;
-mod directory;
 mod encoding;
 mod fault;
 mod introspection;
@@ -61,6 +61,7 @@ mod verify;
 mod webhook_signer;
 mod webhooks;
 
+pub use backend_api::SeedError;
 pub use client::{Client, ClientAuthentication};
 pub use defect::Defect;
 pub use fault::Fault;

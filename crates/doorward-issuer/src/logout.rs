@@ -22,7 +22,10 @@ impl DevIssuer {
             ..mint.clone()
         };
         let token = self.mint(&mint)?;
-        target.post(&token)
+        let body: String = form_urlencoded::Serializer::new(String::new())
+            .append_pair("logout_token", &token)
+            .finish();
+        target.post("application/x-www-form-urlencoded", &[], body.as_bytes())
     }
 }
 
@@ -41,14 +44,15 @@ pub enum LogoutError {
     NoAnswer(String),
 }
 
-struct Target {
+/// A URL of this machine that is posted to.
+pub(crate) struct Target {
     addresses: Vec<SocketAddr>,
     authority: String,
     path: String,
 }
 
 impl Target {
-    fn read(url: &str) -> Result<Self, LogoutError> {
+    pub(crate) fn read(url: &str) -> Result<Self, LogoutError> {
         let url = Url::parse(url).map_err(|_| LogoutError::Url)?;
         let loopback = match url.host() {
             Some(Host::Domain("localhost")) => {
@@ -74,7 +78,13 @@ impl Target {
         })
     }
 
-    fn post(&self, token: &str) -> Result<u16, LogoutError> {
+    /// Posts a body, and says with which status it was answered. This blocks for five seconds at most.
+    pub(crate) fn post(
+        &self,
+        content_type: &str,
+        headers: &[(&str, String)],
+        body: &[u8],
+    ) -> Result<u16, LogoutError> {
         let failed = |error: std::io::Error| LogoutError::NoAnswer(error.to_string());
         let deadline = Instant::now() + PATIENCE;
         let left = || {
@@ -90,19 +100,20 @@ impl Target {
         let mut stream = first
             .or_else(|error| tried.next().unwrap_or(Err(error)))
             .map_err(failed)?;
-        let body: String = form_urlencoded::Serializer::new(String::new())
-            .append_pair("logout_token", token)
-            .finish();
         stream.set_write_timeout(Some(left())).map_err(failed)?;
-        let head = format!(
-            "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-www-form-urlencoded\r\n\
-             content-length: {}\r\nuser-agent: doorward-issuer\r\nconnection: close\r\n\r\n",
+        let mut head = format!(
+            "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: {content_type}\r\n\
+             content-length: {}\r\nuser-agent: doorward-issuer\r\nconnection: close\r\n",
             self.path,
             self.authority,
             body.len()
         );
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
         stream.write_all(head.as_bytes()).map_err(failed)?;
-        stream.write_all(body.as_bytes()).map_err(failed)?;
+        stream.write_all(body).map_err(failed)?;
         let mut seen = Vec::new();
         // The status line is all that is wanted of the answer.
         while !seen.contains(&b'\n') {

@@ -19,13 +19,18 @@ pub(crate) struct Opaque {
     pub(crate) kind: Kind,
     pub(crate) claims: Map<String, Value>,
     /// The claims that were asked for beside the usual ones, as Clerk shows them.
-    custom: Map<String, Value>,
-    scopes: Vec<String>,
+    pub(crate) custom: Map<String, Value>,
+    pub(crate) scopes: Vec<String>,
     name: String,
+    pub(crate) description: Option<String>,
+    /// Who made it, if not its subject.
+    pub(crate) created_by: Option<String>,
+    /// The text, of those that the Backend API made and shows again.
+    pub(crate) secret: Option<String>,
     created_at: i64,
-    updated_at: i64,
+    pub(crate) updated_at: i64,
     used_at: Option<i64>,
-    revoked: bool,
+    pub(crate) revoked: bool,
     revocation_reason: Option<String>,
 }
 
@@ -57,6 +62,9 @@ impl Opaque {
             custom: mint.claims.clone(),
             scopes: mint.scopes.clone(),
             name: mint.name.as_deref().unwrap_or(Mint::NAME).to_owned(),
+            description: None,
+            created_by: None,
+            secret: None,
             revoked: mint.defect == Some(Defect::Revoked),
             revocation_reason: mint.revocation_reason.clone(),
         };
@@ -73,6 +81,67 @@ impl Opaque {
 
     pub(crate) fn claim(&self, name: &str) -> Option<&str> {
         self.claims.get(name)?.as_str()
+    }
+
+    /// The object as the Backend API shows it now: it may have expired.
+    pub(crate) fn shown(&self, now: i64) -> Option<Value> {
+        let mut object = self.object()?;
+        object["expired"] = json!(!in_time(&self.claims, now));
+        Some(object)
+    }
+
+    /// What a file has to remember. Its digest says what the text was.
+    fn stored(&self, digest: &Digest) -> Map<String, Value> {
+        let stored = json!({
+            "id": self.claim("jti"),
+            "digest": base64url(digest),
+            "kind": self.kind.as_str(),
+            "claims": self.claims,
+            "custom": self.custom,
+            "scopes": self.scopes,
+            "name": self.name,
+            "description": self.description,
+            "created_by": self.created_by,
+            "secret": self.secret,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at.saturating_mul(1000),
+            "revoked": self.revoked,
+            "revocation_reason": self.revocation_reason,
+        });
+        match stored {
+            Value::Object(stored) => stored,
+            _ => Map::new(),
+        }
+    }
+
+    /// Reads what [`Opaque::stored`] wrote.
+    fn restored(stored: &Map<String, Value>) -> Option<(Digest, Self)> {
+        let text = |name: &str| Some(stored.get(name)?.as_str()?.to_owned());
+        let object = |name: &str| stored.get(name)?.as_object().cloned();
+        let number = |name: &str| stored.get(name)?.as_i64();
+        let digest = base64_simd::URL_SAFE_NO_PAD
+            .decode_to_vec(text("digest")?)
+            .ok()?;
+        let kind = text("kind")?;
+        let scopes = stored.get("scopes")?.as_array()?.iter();
+        let opaque = Self {
+            kind: Kind::ALL.into_iter().find(|known| known.as_str() == kind)?,
+            claims: object("claims")?,
+            custom: object("custom")?,
+            scopes: scopes
+                .filter_map(|scope| Some(scope.as_str()?.to_owned()))
+                .collect(),
+            name: text("name")?,
+            description: text("description"),
+            created_by: text("created_by"),
+            secret: text("secret"),
+            created_at: number("created_at")?,
+            updated_at: number("updated_at")? / 1000,
+            used_at: None,
+            revoked: stored.get("revoked")?.as_bool()?,
+            revocation_reason: text("revocation_reason"),
+        };
+        Some((digest.try_into().ok()?, opaque))
     }
 
     /// The object that Clerk's verify endpoint for this kind answers with; times in milliseconds.
@@ -104,9 +173,13 @@ impl Opaque {
                 object["object"] = json!("api_key");
                 object["type"] = json!("api_key");
                 object["name"] = json!(self.name);
-                object["description"] = Value::Null;
+                object["description"] = json!(self.description);
                 object["claims"] = custom;
-                object["created_by"] = if person { creator } else { Value::Null };
+                object["created_by"] = match &self.created_by {
+                    Some(creator) => json!(creator),
+                    None if person => creator,
+                    None => Value::Null,
+                };
                 object["last_used_at"] = milliseconds(self.used_at);
             }
             Kind::M2mOpaque => {
@@ -185,6 +258,48 @@ impl Tokens {
         let number = self.by_digest.get(&digest_of(token))?;
         let (_, opaque) = self.issued.get(number)?;
         (!is_stale(opaque, now)).then_some(opaque)
+    }
+
+    /// The tokens of a kind, oldest first.
+    pub(crate) fn of(&self, kind: Kind) -> impl DoubleEndedIterator<Item = &Opaque> {
+        let issued = self.issued.values().map(|(_, opaque)| opaque);
+        issued.filter(move |opaque| opaque.kind == kind)
+    }
+
+    /// The token of this kind with this id.
+    pub(crate) fn named(&mut self, kind: Kind, id: &str) -> Option<&mut Opaque> {
+        let mut issued = self.issued.values_mut().map(|(_, opaque)| opaque);
+        issued.find(|opaque| opaque.kind == kind && opaque.claim("jti") == Some(id))
+    }
+
+    /// What a file has to remember of it.
+    pub(crate) fn stored(&self, kind: Kind, id: &str) -> Option<Map<String, Value>> {
+        let mut issued = self.issued.values();
+        let same = |opaque: &Opaque| opaque.kind == kind && opaque.claim("jti") == Some(id);
+        let (digest, opaque) = issued.find(|(_, opaque)| same(opaque))?;
+        Some(opaque.stored(digest))
+    }
+
+    /// Knows a token again, from what a file remembered of it.
+    pub(crate) fn restore(&mut self, stored: &Map<String, Value>) {
+        if let Some((digest, opaque)) = Opaque::restored(stored)
+            && self.by_digest.len() < MAX_TOKENS
+        {
+            self.issued.insert(self.next, (digest, opaque));
+            self.by_digest.insert(digest, self.next);
+            self.next += 1;
+        }
+    }
+
+    /// Forgets the token of this kind with this id.
+    pub(crate) fn forget(&mut self, kind: Kind, id: &str) {
+        let same = |opaque: &Opaque| opaque.kind == kind && opaque.claim("jti") == Some(id);
+        let mut issued = self.issued.iter();
+        let found = issued.find(|(_, (_, opaque))| same(opaque));
+        if let Some((number, digest)) = found.map(|(number, (digest, _))| (*number, *digest)) {
+            self.issued.remove(&number);
+            self.by_digest.remove(&digest);
+        }
     }
 
     /// The token's claims, if the issuer stands by it.

@@ -13,12 +13,13 @@ use axum::http::header::{
 };
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use crate::answer::error;
+use crate::backend_api::too_large;
 use crate::issuer::DevIssuer;
 
 /// What others ask an issuer for. `/dev` and the page are none of it.
@@ -42,11 +43,13 @@ pub enum Endpoint {
     Authorize,
     /// `/oauth/token`.
     Token,
+    /// Everything else of Clerk's Backend API.
+    BackendApi,
 }
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Jwks,
         Self::Discovery,
         Self::Verify,
@@ -55,6 +58,7 @@ impl Endpoint {
         Self::Revoke,
         Self::Authorize,
         Self::Token,
+        Self::BackendApi,
     ];
 
     /// The name, as it stands in JSON.
@@ -68,6 +72,7 @@ impl Endpoint {
             Self::Revoke => "revoke",
             Self::Authorize => "authorize",
             Self::Token => "token",
+            Self::BackendApi => "backend_api",
         }
     }
 
@@ -93,10 +98,17 @@ impl Endpoint {
                 "/api_keys/verify"
                 | "/m2m_tokens/verify"
                 | "/oauth_applications/access_tokens/verify" => Some(Self::Verify),
+                bare if bare.len() < path.len() || is_unversioned(bare) => Some(Self::BackendApi),
                 _ => None,
             },
         }
     }
+}
+
+/// Whether Clerk serves this without `/v1` too.
+fn is_unversioned(path: &str) -> bool {
+    let first = path.split('/').nth(1);
+    matches!(first, Some("api_keys" | "m2m_tokens"))
 }
 
 impl fmt::Display for Endpoint {
@@ -223,7 +235,11 @@ pub(crate) async fn recorded(
     }
     let (parts, body) = request.into_parts();
     let endpoint = Endpoint::at(parts.uri.path());
-    let body = to_bytes(body, MAX_BODY).await;
+    let limit = match endpoint {
+        Some(Endpoint::BackendApi) => MAX_BACKEND_API_BODY,
+        _ => MAX_BODY,
+    };
+    let body = to_bytes(body, limit).await;
     let fields = body.as_deref().map_or_else(
         |_| Vec::new(),
         |bytes| body_fields(parts.headers.get(CONTENT_TYPE), bytes),
@@ -238,6 +254,7 @@ pub(crate) async fn recorded(
             next.run(Request::from_parts(parts, Body::from(bytes)))
                 .await
         }
+        Err(_) if endpoint == Some(Endpoint::BackendApi) => too_large().into_response(),
         Err(_) => error(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
@@ -319,7 +336,7 @@ fn is_secret(text: &str) -> bool {
 
 /// The path, with a mask for what may be somebody's token.
 fn safe_path(path: &str) -> String {
-    if Endpoint::at(path).is_some() {
+    if Endpoint::at(path).is_some_and(|endpoint| endpoint != Endpoint::BackendApi) {
         return path.to_owned();
     }
     let safe = |segment: &str| {
@@ -357,6 +374,8 @@ const MASK: &str = "…";
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Of a request's body.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
+/// Of a request's body to the Backend API, which takes pictures.
+pub(crate) const MAX_BACKEND_API_BODY: usize = 10 * 1024 * 1024;
 const MAX_ENTRIES: usize = 256;
 const MAX_NAMES: usize = 16;
 const MAX_NAME: usize = 32;
@@ -373,8 +392,10 @@ mod tests {
             ("/jwks", None),
             ("/api_keys/verify", Some(Endpoint::Verify)),
             ("/v1/m2m_tokens/verify", Some(Endpoint::Verify)),
-            ("/v1/v1/m2m_tokens/verify", None),
-            ("/v1/oauth/introspect", None),
+            ("/v1/v1/m2m_tokens/verify", Some(Endpoint::BackendApi)),
+            ("/v1/users/user_1", Some(Endpoint::BackendApi)),
+            ("/api_keys/ak_1/revoke", Some(Endpoint::BackendApi)),
+            ("/users", None),
             ("/oauth/token_info", Some(Endpoint::Introspect)),
             ("/", None),
         ] {

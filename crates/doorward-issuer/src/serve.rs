@@ -11,7 +11,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -19,8 +19,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::answer::{error, fresh, refused};
+use crate::backend_api::backend_api;
 use crate::client::Client;
-use crate::directory;
 use crate::fault::{Fault, Struck};
 use crate::introspection::introspect;
 use crate::issuer::DevIssuer;
@@ -28,7 +28,7 @@ use crate::line::{Line, Lines};
 use crate::logout::LogoutError;
 use crate::mint::Mint;
 use crate::page::page;
-use crate::requests::{Endpoint, MAX_BODY, recorded};
+use crate::requests::{Endpoint, MAX_BACKEND_API_BODY, MAX_BODY, recorded};
 use crate::revocation::{Revocation, revoke};
 use crate::sign_in::{self, SignIn};
 use crate::strike::{Answer, answered};
@@ -127,14 +127,7 @@ fn router(issuer: Arc<DevIssuer>) -> Router {
         )
         .route("/m2m_tokens/verify", post(verify::machine_token))
         .route("/v1/m2m_tokens/verify", post(verify::machine_token))
-        .route("/v1/users", get(directory::users))
-        .route("/v1/users/count", get(directory::users_count))
-        .route("/v1/organizations", get(directory::organizations))
-        .route(
-            "/v1/organizations/{organization_id}/memberships",
-            get(directory::memberships_of),
-        )
-        .route("/v1/organization_memberships", get(directory::memberships))
+        .merge(backend_api_routes())
         .route("/oauth/introspect", post(introspect))
         .route("/oauth/token_info", post(introspect))
         .route(
@@ -153,6 +146,7 @@ fn router(issuer: Arc<DevIssuer>) -> Router {
         .route("/dev/sign-in", post(set_sign_in))
         .route("/dev/clients", post(register))
         .route("/dev/machines", post(machine))
+        .route("/dev/webhooks", get(webhooks).post(listen))
         .route("/dev/fault", post(set_fault))
         .route("/dev/requests", get(requests).delete(forget_requests))
         .route("/dev/state", get(state).delete(reset))
@@ -173,6 +167,17 @@ fn router(issuer: Arc<DevIssuer>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(Arc::clone(&issuer), recorded))
         .with_state(issuer)
+}
+
+/// Clerk's Backend API, and what of it is served without `/v1` too.
+fn backend_api_routes() -> Router<Arc<DevIssuer>> {
+    Router::new()
+        .route("/v1/{*rest}", any(backend_api))
+        .route("/api_keys", any(backend_api))
+        .route("/api_keys/{*rest}", any(backend_api))
+        .route("/m2m_tokens", any(backend_api))
+        .route("/m2m_tokens/{*rest}", any(backend_api))
+        .layer(DefaultBodyLimit::max(MAX_BACKEND_API_BODY))
 }
 
 type Issuer = State<Arc<DevIssuer>>;
@@ -407,6 +412,31 @@ async fn set_sign_in(
         }
         Err(rejection) => refused(&rejection),
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listening {
+    url: String,
+    secret: Option<String>,
+}
+
+async fn listen(
+    State(issuer): State<Arc<DevIssuer>>,
+    asked: Result<Json<Listening>, JsonRejection>,
+) -> Response {
+    let Listening { url, secret } = match asked {
+        Ok(Json(asked)) => asked,
+        Err(rejection) => return refused(&rejection),
+    };
+    match issuer.send_webhooks_to(&url, secret.as_deref()) {
+        Ok(secret) => fresh(&json!({ "url": url, "secret": secret })),
+        Err(why) => unreadable(&why),
+    }
+}
+
+async fn webhooks(State(issuer): Issuer) -> Response {
+    fresh(&issuer.backend_api().deliveries.shown())
 }
 
 async fn set_fault(State(issuer): Issuer, asked: Result<Json<Struck>, JsonRejection>) -> Response {

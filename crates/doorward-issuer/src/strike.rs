@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::Interval;
 
 use crate::answer::error;
+use crate::backend_api::on_purpose;
 use crate::fault::Fault;
 use crate::issuer::DevIssuer;
 use crate::line::Line;
@@ -87,7 +88,11 @@ pub(crate) async fn answered(
     make: impl FnOnce(&Fault) -> Answer,
 ) -> Response {
     let fault = issuer.fault_at(endpoint);
-    if let Some(another) = another(&fault, line) {
+    let instead = match endpoint {
+        Endpoint::BackendApi => trouble(&fault),
+        _ => None,
+    };
+    if let Some(another) = instead.or_else(|| another(&fault, line)) {
         return another;
     }
     let right = make(&fault);
@@ -120,6 +125,26 @@ pub(crate) async fn answered(
         }
         _ => right.into_response(),
     }
+}
+
+/// Faults that the Backend API tells in a shape of its own.
+fn trouble(fault: &Fault) -> Option<Response> {
+    let (status, wait) = match fault {
+        Fault::Down => (StatusCode::SERVICE_UNAVAILABLE, Some(1)),
+        Fault::TooManyRequests(seconds) => (StatusCode::TOO_MANY_REQUESTS, Some(*seconds)),
+        Fault::NotFound => (StatusCode::NOT_FOUND, None),
+        Fault::Status(status) => {
+            let status = StatusCode::from_u16(*status).ok()?;
+            let failed = status.is_client_error() || status.is_server_error();
+            (Some(status).filter(|_| failed)?, None)
+        }
+        _ => return None,
+    };
+    let response = on_purpose(status).into_response();
+    Some(match wait {
+        Some(seconds) => retry_later(response, seconds),
+        None => response,
+    })
 }
 
 /// What stands in the place of the right answer.

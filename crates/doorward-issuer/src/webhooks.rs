@@ -318,7 +318,7 @@ fn subscription_item(verb: &str, number: u64, at: i64) -> Value {
     })
 }
 
-const INSTANCE: &str = "ins_dev000000000000000000000001";
+pub(crate) const INSTANCE: &str = "ins_dev000000000000000000000001";
 const DAY: i64 = 24 * 3600 * 1000;
 
 #[cfg(test)]

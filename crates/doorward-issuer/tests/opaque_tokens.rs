@@ -900,7 +900,8 @@ fn a_fault_strikes_one_endpoint() {
     );
     let redeem = "grant_type=authorization_code&code=x".to_owned();
     // Nobody has a code, which is no fault of the endpoint's.
-    const SOUND: [u16; 8] = [200, 200, 200, 200, 200, 200, 200, 400];
+    const SOUND: [u16; 9] = [200, 200, 200, 200, 200, 200, 200, 400, 200];
+    let bearer = format!("authorization: Bearer {}\r\n", desk.issuer.secret_key());
     let statuses = || {
         [
             desk.ask("GET", "/.well-known/jwks.json", "", "").status,
@@ -918,6 +919,7 @@ fn a_fault_strikes_one_endpoint() {
             desk.post("/oauth/revoke", &desk.basic(), "token=x").status,
             desk.ask("GET", &authorize, "", "").status,
             desk.post("/oauth/token", &desk.basic(), &redeem).status,
+            desk.ask("GET", "/v1/users", &bearer, "").status,
         ]
     };
     assert_eq!(statuses(), SOUND);
@@ -931,9 +933,9 @@ fn a_fault_strikes_one_endpoint() {
         desk.fault(&json!({"kind": "none", "endpoint": endpoint}));
     }
     desk.fault(&json!({"kind": "status", "status": 500}));
-    assert_eq!(statuses(), [500; 8]);
+    assert_eq!(statuses(), [500; 9]);
     desk.fault(&json!({"kind": "none", "endpoint": "verify"}));
-    assert_eq!(statuses(), [500, 500, 200, 500, 500, 500, 500, 500]);
+    assert_eq!(statuses(), [500, 500, 200, 500, 500, 500, 500, 500, 500]);
     desk.fault(&json!({"kind": "down", "endpoint": "verify"}));
     desk.fault(&json!({"kind": "none"}));
     assert_eq!(statuses(), SOUND);
@@ -1072,7 +1074,10 @@ fn requests_are_counted_and_remembered_without_their_secrets() {
     let told = desk.ask("GET", "/dev/requests", "", "").json();
     assert_eq!(
         told["counts"],
-        json!({"jwks": 1, "discovery": 0, "verify": 1, "introspect": 1, "userinfo": 1, "revoke": 0, "authorize": 0, "token": 0})
+        json!({
+            "jwks": 1, "discovery": 0, "verify": 1, "introspect": 1, "userinfo": 1, "revoke": 0, "authorize": 0,
+            "token": 0, "backend_api": 1,
+        })
     );
     let of = |index: usize| told["requests"][index].clone();
     assert_eq!(
@@ -1096,7 +1101,12 @@ fn requests_are_counted_and_remembered_without_their_secrets() {
             &of(3)["query_fields"],
             &of(3)["headers"]["cookie"]
         ),
-        (&json!(null), &json!(404), &json!(["token"]), &json!("…"))
+        (
+            &json!("backend_api"),
+            &json!(404),
+            &json!(["token"]),
+            &json!("…")
+        )
     );
     assert_eq!(
         (&of(4)["endpoint"], &of(4)["status"]),

@@ -1,6 +1,7 @@
 //! The local issuer, for Python's tests.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -22,14 +23,18 @@ pub(crate) struct DevIssuer {
 #[pymethods]
 impl DevIssuer {
     #[new]
-    #[pyo3(signature = (*, issuer=None, algorithms=vec!["RS256".to_owned()], clock=None, secret_key=None))]
+    #[pyo3(signature = (*, issuer=None, algorithms=vec!["RS256".to_owned()], clock=None, secret_key=None, rate_limit=None))]
     fn new(
         issuer: Option<String>,
         algorithms: Vec<String>,
         clock: Option<Py<PyAny>>,
         secret_key: Option<String>,
+        rate_limit: Option<usize>,
     ) -> PyResult<Self> {
         let mut builder = doorward_issuer::DevIssuer::builder();
+        if let Some(requests) = rate_limit {
+            builder = builder.rate_limit(requests);
+        }
         if let Some(secret_key) = secret_key {
             builder = builder.secret_key(secret_key);
         }
@@ -192,6 +197,27 @@ impl DevIssuer {
         self.issuer
             .machine_secret_key(machine)
             .map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    }
+
+    fn seed(&self, text: &str) -> PyResult<usize> {
+        self.issuer
+            .seed(text)
+            .map_err(|error| PyValueError::new_err(error.to_string()))
+    }
+
+    fn open_state(&self, file: PathBuf) -> PyResult<()> {
+        Ok(self.issuer.open_state(&file)?)
+    }
+
+    #[pyo3(signature = (url, secret=None))]
+    fn send_webhooks_to(&self, url: &str, secret: Option<&str>) -> PyResult<String> {
+        self.issuer
+            .send_webhooks_to(url, secret)
+            .map_err(PyValueError::new_err)
+    }
+
+    fn webhook_log(&self) -> String {
+        self.issuer.webhook_log().to_string()
     }
 
     #[getter]

@@ -3,6 +3,7 @@
 mod mcp;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -46,6 +47,22 @@ pub(crate) struct Arguments {
     /// So many organizations exist
     #[arg(long, default_value_t = 0)]
     organizations: u64,
+    /// Remember what exists at the Backend API in this file; a new one is made. In memory alone unless this is said
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Who and what exists from the start, as YAML or JSON; nothing is done where the state has something in it
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
+    /// How often the Backend API may be asked in ten seconds before it answers 429; as often as you like unless this is
+    /// said
+    #[arg(long, value_name = "REQUESTS")]
+    rate_limit: Option<usize>,
+    /// Post signed webhooks of what happens at the Backend API to this URL of this machine
+    #[arg(long, value_name = "URL")]
+    webhook_url: Option<String>,
+    /// The secret to sign them with, `whsec_…`; a new one at every start unless this is said
+    #[arg(long, value_name = "SECRET", requires = "webhook_url")]
+    webhook_secret: Option<String>,
 }
 
 /// Where `doorward token` looks for the issuer.
@@ -60,12 +77,21 @@ pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Fail
     let mut builder = DevIssuer::builder()
         .algorithms(&[arguments.algorithm])
         .people(arguments.users, arguments.organizations);
+    if let Some(requests) = arguments.rate_limit {
+        builder = builder.rate_limit(requests);
+    }
     if let Some(key) = &arguments.secret_key {
         builder = builder.secret_key(key);
     }
     let issuer = builder
         .build()
         .map_err(|error| Failure::usage(error.to_string()))?;
+    prepare(&issuer, arguments)?;
+    let secret = arguments.webhook_url.as_deref().map(|url| {
+        let told = issuer.send_webhooks_to(url, arguments.webhook_secret.as_deref());
+        told.map_err(|why| Failure::usage(format!("--webhook-url: {why}")))
+    });
+    let secret = secret.transpose()?;
     let issuer = Arc::new(issuer);
     let served = issuer.serve(loopback(arguments.port)).map_err(|error| {
         Failure::usage(format!(
@@ -74,7 +100,7 @@ pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Fail
         ))
     })?;
     if arguments.issuer_only {
-        announce(&issuer, None, as_json);
+        announce(&issuer, None, secret.as_deref(), as_json);
         served.wait();
         return Ok(ExitCode::SUCCESS);
     }
@@ -93,7 +119,7 @@ pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Fail
             .await
             .map_err(unusable)?;
         let url = format!("http://{}", listener.local_addr().map_err(unusable)?);
-        announce(&issuer, Some(&url), as_json);
+        announce(&issuer, Some(&url), secret.as_deref(), as_json);
         axum::serve(listener, app).await.map_err(unusable)
     })?;
     Ok(ExitCode::SUCCESS)
@@ -113,6 +139,22 @@ async fn serve_mcp(issuer: &DevIssuer, port: u16, as_json: bool) -> Result<(), F
     let routes = mcp::routes(issuer, &base).await?;
     announce_mcp(issuer, &base, as_json);
     mcp::serve(listener, routes).await
+}
+
+/// Opens the state and sows the seed.
+fn prepare(issuer: &DevIssuer, arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(file) = &arguments.state {
+        let opened = issuer.open_state(file);
+        opened.map_err(|error| Failure::usage(format!("--state: {error}")))?;
+    }
+    if let Some(file) = &arguments.seed {
+        let told = |why: &dyn std::fmt::Display| {
+            Failure::usage(format!("--seed: {}: {why}", file.display()))
+        };
+        let text = std::fs::read_to_string(file).map_err(|error| told(&error))?;
+        issuer.seed(&text).map_err(|error| told(&error))?;
+    }
+    Ok(())
 }
 
 fn loopback(port: u16) -> SocketAddr {
@@ -186,7 +228,7 @@ fn row(name: &str, value: &str) {
     output::line(&format!("  {} {value}", paint(DIM, &format!("{name:<17}"))));
 }
 
-fn announce(issuer: &DevIssuer, api: Option<&str>, as_json: bool) {
+fn announce(issuer: &DevIssuer, api: Option<&str>, webhook_secret: Option<&str>, as_json: bool) {
     let (url, key) = (issuer.issuer(), issuer.publishable_key());
     if as_json {
         return output::line(
@@ -194,6 +236,8 @@ fn announce(issuer: &DevIssuer, api: Option<&str>, as_json: bool) {
                 "issuer": url,
                 "publishable_key": key,
                 "secret_key": issuer.secret_key(),
+                "backend_api": format!("{url}/v1"),
+                "webhook_secret": webhook_secret,
                 "api": api,
             })
             .to_string(),
@@ -207,6 +251,10 @@ fn announce(issuer: &DevIssuer, api: Option<&str>, as_json: bool) {
     row("publishable key", &key);
     row("secret key", issuer.secret_key());
     row("keys", &format!("{url}/.well-known/jwks.json"));
+    row("Backend API", &format!("{url}/v1"));
+    if let Some(secret) = webhook_secret {
+        row("webhook secret", secret);
+    }
     if let Some(api) = api {
         row("sample API", &format!("{api}/me and {api}/public"));
         output::line(&format!("\n{}", paint(BOLD, "Try it")));
