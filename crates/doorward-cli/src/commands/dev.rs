@@ -86,12 +86,6 @@ pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Fail
     let issuer = builder
         .build()
         .map_err(|error| Failure::usage(error.to_string()))?;
-    prepare(&issuer, arguments)?;
-    let secret = arguments.webhook_url.as_deref().map(|url| {
-        let told = issuer.send_webhooks_to(url, arguments.webhook_secret.as_deref());
-        told.map_err(|why| Failure::usage(format!("--webhook-url: {why}")))
-    });
-    let secret = secret.transpose()?;
     let issuer = Arc::new(issuer);
     let served = issuer.serve(loopback(arguments.port)).map_err(|error| {
         Failure::usage(format!(
@@ -99,6 +93,13 @@ pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Fail
             arguments.port
         ))
     })?;
+    // Now that it has a URL, which stands in what a seed makes.
+    prepare(&issuer, arguments)?;
+    let secret = arguments.webhook_url.as_deref().map(|url| {
+        let told = issuer.send_webhooks_to(url, arguments.webhook_secret.as_deref());
+        told.map_err(|why| Failure::usage(format!("--webhook-url: {why}")))
+    });
+    let secret = secret.transpose()?;
     if arguments.issuer_only {
         announce(&issuer, None, secret.as_deref(), as_json);
         served.wait();
