@@ -45,7 +45,7 @@ test-python: build ## Python: types, stubs, unit, adapter, fork and end-to-end t
 	$(PYTHON) -m pytest
 
 .PHONY: test-outsiders
-test-outsiders: build tests/outsiders/node_modules/.installed ## The official SDKs verify our tokens, and we verify theirs
+test-outsiders: build tests/outsiders/node_modules/.installed tests/outsiders/.clerk-5/.installed ## The official SDKs verify our tokens, and we verify theirs
 	$(PYTHON) -m pytest tests/outsiders
 
 .PHONY: instructions
@@ -105,6 +105,10 @@ $(VENV)/.installed: python/requirements-dev.txt
 	@echo "Setting up the Python environment in $(VENV)"
 	@python3 -m venv $(VENV)
 	@$(VENV)/bin/pip install --quiet -r python/requirements-dev.txt
+	@touch $@
+
+tests/outsiders/.clerk-5/.installed: $(VENV)/.installed
+	@$(PYTHON) -m pip install --quiet --no-deps --target $(@D) clerk-backend-api==5.0.6
 	@touch $@
 
 tests/outsiders/node_modules/.installed: tests/outsiders/package-lock.json $(VENV)/.installed

@@ -22,6 +22,7 @@ from .mint import Minter, specification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from os import PathLike
 
     from typing_extensions import Self, Unpack
 
@@ -41,7 +42,8 @@ class DevIssuer:
 
     `clock` is a callable returning seconds since the epoch; give the same one to the authenticator
     under test, if `authenticator()` does not make it. `secret_key` is the `sk_test_…` of the
-    instance; a random one unless given.
+    instance; a random one unless given. `rate_limit` is how often its Backend API may be asked in
+    ten seconds; as often as one likes unless given.
     """
 
     #: Signs tokens: `issuer.mint(sub="user_1")`, `issuer.mint.expired()`.
@@ -54,8 +56,15 @@ class DevIssuer:
         algorithms: Sequence[Algorithm] = ("RS256",),
         clock: Callable[[], float] | None = None,
         secret_key: str | None = None,
+        rate_limit: int | None = None,
     ) -> None:
-        engine = _Engine(issuer=issuer, algorithms=algorithms, clock=clock, secret_key=secret_key)
+        engine = _Engine(
+            issuer=issuer,
+            algorithms=algorithms,
+            clock=clock,
+            secret_key=secret_key,
+            rate_limit=rate_limit,
+        )
         self._use(engine, clock, None)
 
     def _use(self, engine: _Engine, clock: Callable[[], float] | None, url: str | None) -> None:
@@ -83,9 +92,7 @@ class DevIssuer:
 
     @property
     def api_url(self) -> str:
-        """Where it is asked about opaque tokens while it is started: Clerk's Backend API, as far as
-        a door needs it.
-        """
+        """Where Clerk's Backend API is while it is started, without `/v1`."""
         return self._served("api_url")
 
     @property
@@ -103,6 +110,40 @@ class DevIssuer:
         machine (`mch_…`).
         """
         return self._engine.machine_secret_key(machine)
+
+    def seed(self, text: str) -> int:
+        """Creates who and what this YAML or JSON names: for each resource of the Backend API a list
+        of what its `create` takes, and an `id` if it shall have this one. Does nothing where
+        something exists already. Returns how many objects were created.
+
+        Raises:
+            ValueError: it cannot be read, or says what the Backend API would refuse.
+        """
+        return self._engine.seed(text)
+
+    def open_state(self, file: str | PathLike[str]) -> None:
+        """Remembers what exists at the Backend API in this file, and reads what is in it.
+
+        Raises:
+            OSError: it cannot be read or written, or another process has it.
+        """
+        self._engine.open_state(file)
+
+    def send_webhooks_to(self, url: str, secret: str | None = None) -> str:
+        """Posts signed webhooks of what happens at the Backend API to a URL of this machine.
+        Returns the secret (`whsec_…`): the one that was given, or a new one.
+
+        Raises:
+            ValueError: the URL leads elsewhere, or the secret is none.
+        """
+        return self._engine.send_webhooks_to(url, secret)
+
+    def webhook_log(self) -> dict[str, Any]:
+        """The `urls` that are told of what happens at the Backend API, and the last 256
+        `deliveries`, oldest first.
+        """
+        told: dict[str, Any] = json.loads(self._engine.webhook_log())
+        return told
 
     @property
     def client_id(self) -> str:

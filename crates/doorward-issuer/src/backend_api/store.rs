@@ -81,7 +81,7 @@ impl Family {
 }
 
 /// Everything that is held, and the file that remembers it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Store {
     users: u64,
     organizations: u64,
@@ -93,7 +93,7 @@ pub(crate) struct Store {
 }
 
 /// Objects of one kind, numbered as they came.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Collection {
     /// The numbers below this are the crowd's, unless they were touched.
     crowd: u64,
