@@ -15,7 +15,7 @@ async function calls({ apiUrl, secretKey }) {
       return answer;
     } catch (error) {
       failed[name] = `${error.constructor.name}: ${error.message} ${JSON.stringify(error.errors ?? '')}`;
-      return undefined;
+      return { id: `after_${name}` };
     }
   };
   const user = await call('users.createUser', {
@@ -26,7 +26,7 @@ async function calls({ apiUrl, secretKey }) {
   const userId = user.id;
   if (user.primaryEmailAddress?.emailAddress !== 'ada@example.com') failed.primaryEmailAddress = String(user);
   const listed = await call('users.getUserList', { emailAddress: ['ada@example.com'], limit: 5 });
-  if (listed?.totalCount !== 1 || listed.data[0].id !== userId) failed.getUserList = JSON.stringify(listed);
+  if (listed?.totalCount !== 1 || listed.data?.[0].id !== userId) failed.getUserList = JSON.stringify(listed);
   await call('users.getCount', { query: 'ada' });
   await call('users.getUser', userId);
   await call('users.updateUser', userId, { lastName: 'King', publicMetadata: { plan: 'free' } });
@@ -90,7 +90,7 @@ async function calls({ apiUrl, secretKey }) {
   await call('m2m.list', { subject: two.id });
   await call('m2m.revokeToken', { m2mTokenId: token.id });
   await call('machines.delete', two.id);
-  const key = await call('apiKeys.create', { name: 'ci', subject: userId, scopes: ['read'] });
+  const key = await call('apiKeys.create', { name: 'cicd', subject: userId, scopes: ['read'] });
   await call('apiKeys.list', { subject: userId });
   await call('apiKeys.get', key.id);
   await call('apiKeys.getSecret', key.id);

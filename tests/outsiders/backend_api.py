@@ -16,6 +16,16 @@ from clerk_backend_api.utils import BackoffStrategy, RetryConfig
 Json = dict[str, Any]
 
 
+class Missing:
+    """What came of a call that could not be made. So is everything about it."""
+
+    def __getattr__(self, name: str) -> str:
+        return f"missing_{name}"
+
+
+MISSING: Any = Missing()
+
+
 class Caller:
     """Any version of the SDK: methods take `request=`, or keywords, or are not there yet."""
 
@@ -25,11 +35,11 @@ class Caller:
         self.made: list[str] = []
         self.failed: dict[str, str] = {}
 
-    def __call__(self, name: str, **fields: Any) -> Any:
+    def __call__(self, name: str, /, **fields: Any) -> Any:
         resource, verb = name.split(".")
         method = getattr(getattr(self.clerk, resource, None), verb, None)
         if method is None:
-            return None
+            return MISSING
         if "request" in inspect.signature(method).parameters and fields:
             fields = {"request": fields}
         try:
@@ -37,7 +47,7 @@ class Caller:
         except Exception as error:
             # Each of them is a finding.
             self.failed[name] = f"{type(error).__name__}: {error}"[:600]
-            return None
+            return MISSING
         self.made.append(name)
         return answer
 
@@ -81,7 +91,7 @@ def users(call: Caller) -> None:
         name = {f"{field}_id": made.id}
         call(f"{resource}.get", **name)
         prepared = call(f"{resource}.prepare_verification", **name)
-        if prepared is not None:
+        if prepared is not MISSING:
             attempt = {"verification_id": prepared.id, "code": "424242"}
             call(f"{resource}.attempt_verification", **name, **attempt)
         call(f"{resource}.update", **name, verified=True, primary=True)
@@ -132,7 +142,7 @@ def organizations(call: Caller, user: str, other: str) -> None:
         description="May publish",
     )
     role = call("organization_roles.create", name="Editor", key="org:editor", description="Edits")
-    if role is not None:
+    if role is not MISSING:
         where = {"organization_role_id": role.id}
         call("organization_roles.assign_permission", **where, permission_id=permission.id)
         call("organization_roles.remove_permission", **where, permission_id=permission.id)
@@ -196,8 +206,8 @@ def keys(call: Caller, user: str) -> None:
     call("m2m.verify_token", token=token.token)
     call("m2m.revoke_token", m2m_token_id=token.id, revocation_reason="done")
     call("machines.delete", machine_id=two.id)
-    key = call("api_keys.create_api_key", name="ci", subject=user, scopes=["read"])
-    if key is not None:
+    key = call("api_keys.create_api_key", name="cicd", subject=user, scopes=["read"])
+    if key is not MISSING:
         where = {"api_key_id": key.id}
         call("api_keys.get_api_keys", subject=user)
         call("api_keys.get_api_key", **where)

@@ -205,6 +205,10 @@ impl DevIssuer {
             .map_err(|error| PyValueError::new_err(error.to_string()))
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "PyO3 makes a path of its own"
+    )]
     fn open_state(&self, file: PathBuf) -> PyResult<()> {
         Ok(self.issuer.open_state(&file)?)
     }

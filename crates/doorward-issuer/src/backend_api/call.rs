@@ -70,6 +70,10 @@ impl Call {
             if given.contains_key(parameter.name) {
                 continue;
             }
+            let told = |fault: &Fault| fault.param.as_deref() == Some(parameter.wire());
+            if faults.iter().any(told) {
+                continue;
+            }
             let assumed = parameter.place == Place::Query || operation.method == "POST";
             match &parameter.default {
                 Some(default) if assumed => {

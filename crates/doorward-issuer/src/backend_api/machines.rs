@@ -70,7 +70,8 @@ pub(super) fn answer(world: &mut World<'_>, call: &Call) -> Result<Outcome, Prob
             let life = call.int("previous_token_ttl").unwrap_or_default();
             let old = text(&machine, "_secret_key").to_owned();
             set(&mut machine, "_previous_key", old);
-            set(&mut machine, "_previous_until", world.now + life * 1000);
+            let until = (world.issuer.now() + life) * 1000;
+            set(&mut machine, "_previous_until", until);
             let new = random_text("ak_").map_err(|error| internal(&error))?;
             set(&mut machine, "_secret_key", new);
             world.change(family, &mut machine);

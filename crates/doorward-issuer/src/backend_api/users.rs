@@ -263,9 +263,7 @@ fn delete(world: &mut World<'_>, user: &Object) -> Result<Outcome, Problem> {
 fn ban(world: &mut World<'_>, mut user: Object, banned: bool) -> Object {
     set(&mut user, "banned", banned);
     if banned {
-        let id = id_of(&user);
-        sessions::end_all(world, &id, "revoked");
-        world.revoke(&Revocation::Sub(id));
+        sessions::end_all(world, &id_of(&user), "revoked");
     }
     changed(world, &mut user);
     user
