@@ -40,6 +40,8 @@ class Program:
         self.verifier = secrets.token_urlsafe(48)
         self.state = secrets.token_urlsafe(8)
         self.client_id = ""
+        #: What forms of other servers want besides.
+        self.form: dict[str, str] = {}
         self.tokens: dict[str, Any] = {}
 
     async def register(self, **more: Any) -> httpx2.Response:
@@ -88,14 +90,13 @@ class Program:
 
     async def _submit(self, page: httpx2.Response, decision: str) -> httpx2.Response:
         action = re.search(r'<form[^>]* action="([^"]+)"', page.text)
-        assert action is not None
         fields = dict(re.findall(r'<input[^>]* name="([^"]+)"[^>]* value="([^"]*)"', page.text))
         fields = {name: html.unescape(value) for name, value in fields.items()}
-        url = page.url.join(html.unescape(action.group(1)))
+        url = page.url.join(html.unescape(action.group(1))) if action else page.url
         origin = f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port else "")
         return await self.http.post(
             url,
-            data={**fields, "decision": decision},
+            data={**fields, "decision": decision, **self.form},
             headers={"origin": origin, "accept": "text/html"},
         )
 
