@@ -319,7 +319,7 @@ async fn nothing_a_caller_writes_passes_for_somebody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_go_through_as_they_come() {
-    let (_proxy, server, client) = world(&[]).await;
+    let (_proxy, server, client) = world(&["--max-requests", "1"]).await;
     let token = logged_in(&client, "ada").await;
     let (say, stream) = mpsc::channel(1);
     *server.stream.lock().unwrap() = Some(stream);
@@ -341,6 +341,10 @@ async fn streams_go_through_as_they_come() {
         answer.chunk().await.unwrap().unwrap(),
         Bytes::from_static(b"data: 2\n\n")
     );
+    // It takes the one place there is.
+    let crowded = client.speak(&token, None, &initialize()).await;
+    assert_eq!(crowded.status(), 503);
+    assert!(crowded.headers().contains_key("retry-after"));
     // A client that goes away is gone for the server as well.
     drop(answer);
     tokio::time::timeout(Duration::from_secs(10), say.closed())

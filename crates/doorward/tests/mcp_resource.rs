@@ -621,3 +621,21 @@ fn mistakes_stop_the_start() {
     };
     assert!(error(&without).starts_with("resource: is missing"));
 }
+
+/// What `docs/guides/mcp-rust.md` tells operators to write can be written.
+#[test]
+fn the_guides_settings_are_settings() {
+    let guide = include_str!("../../../docs/guides/mcp-rust.md");
+    let mut read = 0;
+    for block in guide.split("```toml\n").skip(1) {
+        let (block, _) = block.split_once("```").unwrap();
+        let settings = match block {
+            _ if block.contains("[dependencies]") => continue,
+            whole if whole.contains("resource =") => whole.to_owned(),
+            piece => format!("resource = {RESOURCE:?}\n{piece}"),
+        };
+        Authenticator::new(&Config::from_toml(&settings).unwrap()).unwrap();
+        read += 1;
+    }
+    assert_eq!(read, 2);
+}

@@ -21,10 +21,10 @@ use doorward::{Authenticator, Reason, Rejection};
 use doorward_issuer::authorization_server::transport::HttpTransport;
 use doorward_issuer::authorization_server::{AnyStore, Sessions, Standing};
 use reqwest::Client;
-use tokio::sync::Semaphore;
 use url::Url;
 
 use super::assertion::{Assertions, FIELD};
+use super::turns::{Turn, Turns};
 
 /// Where requests are passed on to.
 pub(super) struct Upstream {
@@ -36,7 +36,7 @@ pub(super) struct Upstream {
     /// Of tokens that were given here.
     pub(super) sessions: Option<Sessions<AnyStore, HttpTransport>>,
     pub(super) auth: Authenticator,
-    pub(super) in_flight: Arc<Semaphore>,
+    pub(super) turns: Arc<Turns>,
     pub(super) max_body_bytes: usize,
     pub(super) timeout: Duration,
 }
@@ -47,7 +47,7 @@ impl Upstream {
         if let Err(rejection) = self.stands(&caller).await {
             return doorward::tower::refuse(&self.auth.refuse(rejection));
         }
-        let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else {
+        let Some(turn) = self.turns.take(&caller) else {
             return trouble(StatusCode::SERVICE_UNAVAILABLE, "too_many_requests");
         };
         let Some(assertion) = self.assertion(&caller) else {
@@ -76,7 +76,7 @@ impl Upstream {
             return trouble(StatusCode::GATEWAY_TIMEOUT, "server_timeout");
         };
         match sent {
-            Ok(answer) => answered(answer, permit),
+            Ok(answer) => answered(answer, turn),
             Err(error) if error.is_body() => {
                 trouble(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large_or_broken")
             }
@@ -154,10 +154,7 @@ fn body(request: Request) -> reqwest::Body {
 }
 
 /// The MCP server's answer, as the client is to see it.
-fn answered(
-    answer: reqwest::Response,
-    permit: tokio::sync::OwnedSemaphorePermit,
-) -> Response<Body> {
+fn answered(answer: reqwest::Response, turn: Turn) -> Response<Body> {
     let status = answer.status();
     match status.as_u16() {
         // A client would take these for its own token's, or be led past this door.
@@ -174,7 +171,7 @@ fn answered(
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     let stream = futures_util::StreamExt::map(answer.bytes_stream(), move |piece| {
-        let _held = &permit;
+        let _held = &turn;
         piece
     });
     let mut response = Response::new(Body::from_stream(stream));

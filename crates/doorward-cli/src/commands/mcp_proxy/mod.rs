@@ -3,6 +3,7 @@
 mod assertion;
 mod forward;
 mod settings;
+mod turns;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
@@ -29,7 +30,7 @@ use doorward_issuer::authorization_server::{
 use reqwest::redirect::Policy;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use url::Url;
 
 use super::webhooks::asked_to_end;
@@ -38,6 +39,7 @@ use crate::store::block_on;
 use assertion::Assertions;
 pub(crate) use settings::Arguments;
 use settings::{Settings, Tokens};
+use turns::Turns;
 
 pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Failure> {
     let settings = arguments.read()?;
@@ -179,7 +181,7 @@ async fn assemble(
         assertions,
         sessions,
         auth: auth.clone(),
-        in_flight: Arc::new(Semaphore::new(settings.max_requests)),
+        turns: Turns::new(settings.max_requests),
         max_body_bytes: settings.max_body_bytes,
         timeout: settings.timeout,
     };
