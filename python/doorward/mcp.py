@@ -22,7 +22,7 @@ from starlette.authentication import AuthCredentials
 
 from ._authenticator import Authenticator
 from ._doorward import Identity, Pending, Policy, ProtectedResource
-from ._rejection import Rejection
+from ._rejection import ConfigError, Rejection
 from ._verdict import report
 
 __all__ = [
@@ -77,8 +77,10 @@ class Gate(Protocol):
 
     def admit(self, scope: Scope) -> Caller | Rejection | Awaitable[Caller | Rejection]: ...
 
-    def guards(self, scope: Scope) -> Authenticator | None:
-        """Who says what the calls in the request's body take, if anything is to be said."""
+    def guards(self, scope: Scope, found: Identity) -> Authenticator | None:
+        """Who says what the calls in the request's body take, if that is to be asked at the door.
+        Where it is asked further in, this is where that is arranged.
+        """
         ...
 
 
@@ -108,7 +110,14 @@ class TokenVerifier:
         self._expose_token = expose_token
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """The token's meaning, or `None`. Raises `Rejection` (503) where nobody can tell."""
+        """The token's meaning, or `None`. Raises `Rejection` (503) where nobody can tell, and
+        `ConfigError` if some tool takes a scope: it is `protect` that looks at calls.
+        """
+        if self.auth.guards_tools:
+            raise ConfigError(
+                "tool_scopes: nobody would look at the calls; put protect(app, auth) in front of"
+                " the server, and leave its own token_verifier out"
+            )
         try:
             found = await self.auth.verify_async(token)
             if self._policy is not None:
@@ -129,8 +138,8 @@ class TokenVerifier:
         except Rejection as rejection:
             return rejection.with_traceback(None)
 
-    def guards(self, scope: Scope) -> Authenticator | None:
-        return self.auth if self.auth.guards_tools and scope["method"] == "POST" else None
+    def guards(self, scope: Scope, found: Identity) -> Authenticator | None:
+        return self.auth if self.auth.guards_tools else None
 
     async def _admitted(self, scope: Scope) -> Caller | Rejection:
         try:
@@ -164,15 +173,6 @@ def components(found: Identity) -> dict[str, Any]:
     }
 
 
-def calls(scope: Scope, mcp_path: str | None) -> bool:
-    """Whether a request is for the MCP server's own path, or below it, or for the path where the
-    older SSE transport takes messages.
-    """
-    path: str = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/"))
-    own = (mcp_path or "/").rstrip("/")
-    return path == own or path.startswith((f"{own}/", "/messages"))
-
-
 def digest_of(token: str) -> str:
     """What stands for a token where tools see it: as different as they, and good for nothing."""
     return "sha256:" + hashlib.sha256(token.encode()).hexdigest()
@@ -195,8 +195,12 @@ class ProtectedServer:
         self.resource = resource
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] == "OPTIONS":
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        if scope["method"] == "OPTIONS":
+            # A browser asks before it sends anything. It has no token yet, and no call.
+            await self.app(_without_user(scope), _again(b"", receive), send)
             return
         if self.resource is not None:
             document = self.resource.answer(scope["method"], scope["path"])
@@ -206,25 +210,22 @@ class ProtectedServer:
         found = self.gate.admit(scope)
         if not isinstance(found, (Caller, Rejection)):
             found = await found
-        if isinstance(found, Caller) and (auth := self.gate.guards(scope)) is not None:
-            body = await _body(receive)
-            if body is None:
-                return
-            receive = _again(body, receive)
-            try:
-                if len(body) > MAX_CALL_BYTES:
-                    raise auth.refusal("call_malformed", f"longer than {MAX_CALL_BYTES} bytes")
-                auth.permit_call(found.verified, body)
-            except Rejection as rejection:
-                found = rejection.with_traceback(None)
         if isinstance(found, Rejection):
-            report(found)
             if self.enforce:
-                await _respond(send, found)
+                await refuse(send, found)
                 return
-            await self.app(scope, receive, _refused_by(found, send))
+            report(found)
+            await self.app(_without_user(scope), receive, _refused_by(found, send))
             return
         inner = dict(scope)
+        if (auth := self.gate.guards(inner, found.verified)) is not None:
+            permitted = await permit_calls(auth, found.verified, inner, receive)
+            if permitted is None:
+                return
+            if isinstance(permitted, Rejection):
+                await refuse(send, permitted)
+                return
+            receive = permitted
         inner["user"] = found
         inner["auth"] = AuthCredentials(found.scopes)
         token = auth_context_var.set(found)
@@ -238,6 +239,38 @@ def protect(app: App, auth: Authenticator, *, required_scopes: list[str] | None 
     """Puts the door in front of the SDK's application, which needs no `auth=` of its own then."""
     gate = TokenVerifier(auth, required_scopes=required_scopes)
     return ProtectedServer(app, gate, resource=auth.resource)
+
+
+async def permit_calls(
+    auth: Authenticator, found: Identity, scope: Scope, receive: Receive
+) -> Receive | Rejection | None:
+    """Lets the body be read once more if the caller may do what it asks for; `None` if the client
+    has gone. Whatever the method: it is the body that calls.
+    """
+    body = await _body(receive)
+    if body is None:
+        return None
+    if body or scope["method"] == "POST":
+        try:
+            if len(body) > MAX_CALL_BYTES:
+                raise auth.refusal("call_malformed", f"longer than {MAX_CALL_BYTES} bytes")
+            auth.permit_call(found, body)
+        except Rejection as rejection:
+            return rejection.with_traceback(None)
+    return _again(body, receive)
+
+
+async def refuse(send: Send, rejection: Rejection) -> None:
+    """Answers in the rejection's words, and reports it."""
+    report(rejection)
+    await _respond(send, rejection)
+
+
+def _without_user(scope: Scope) -> Scope:
+    """The request without whom another door, further out, has let in: that was not to here."""
+    if not isinstance(scope.get("user"), AuthenticatedUser):
+        return scope
+    return {name: value for name, value in scope.items() if name not in ("user", "auth")}
 
 
 async def _body(receive: Receive) -> bytes | None:

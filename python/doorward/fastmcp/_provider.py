@@ -20,10 +20,11 @@ from doorward._authenticator import Authenticator, settled
 from doorward._doorward import AuthorizationServer, Checking, Identity, Pending, Policy
 from doorward._rejection import ConfigError, Rejection
 from doorward._verdict import report
-from doorward.mcp import Caller, ProtectedServer, Scope, calls, components, digest_of
+from doorward.mcp import Caller, ProtectedServer, Scope, components, digest_of
 
 from ._bridge import Bridge
-from ._routes import Endpoint
+from ._guard import stand_guard, stand_guard_here
+from ._routes import Endpoint, one_path
 from ._storage import storage
 
 if TYPE_CHECKING:
@@ -193,6 +194,7 @@ class LoginProvider(FastMCPOAuthProvider):
         except Rejection as rejection:
             report(rejection)
             return None
+        stand_guard_here(self.authenticator, found)
         return self._access_token(found, token)
 
     async def load_access_token(self, token: str) -> AccessToken | None:
@@ -204,8 +206,10 @@ class LoginProvider(FastMCPOAuthProvider):
         return [Middleware(ProtectedServer, gate=self, enforce=False)]
 
     def set_mcp_path(self, mcp_path: str | None) -> None:
-        """The resource is at `base_url` and this path; tokens are made for it and no other."""
-        super().set_mcp_path(mcp_path)
+        """The resource is at `base_url` and this path; tokens are made for it and no other. Raises
+        `ConfigError` for a second path.
+        """
+        super().set_mcp_path(one_path(self._mcp_path, mcp_path))
         self._make()
 
     def get_routes(self, mcp_path: str | None = None) -> list[Route]:
@@ -277,11 +281,10 @@ class LoginProvider(FastMCPOAuthProvider):
         except Rejection as rejection:
             return rejection.with_traceback(None)
 
-    def guards(self, scope: Scope) -> Authenticator | None:
-        """Who says what the calls of a body take: of those that reach the MCP server."""
-        if scope["method"] != "POST" or not self.authenticator.guards_tools:
-            return None
-        return self.authenticator if calls(scope, self._mcp_path) else None
+    def guards(self, scope: Scope, found: Identity) -> Authenticator | None:
+        """What calls take is asked at the MCP server's own route."""
+        stand_guard(scope, self.authenticator, found)
+        return None
 
     async def _admitted(
         self, checked: tuple[Identity, Checking] | None, scope: Scope

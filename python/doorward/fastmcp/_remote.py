@@ -57,8 +57,8 @@ class RemoteProvider(RemoteAuthProvider):
         token_verifier.resource_base_url = self.resource_base_url
 
     def set_mcp_path(self, mcp_path: str | None) -> None:
-        super().set_mcp_path(mcp_path)
         self.token_verifier.set_mcp_path(mcp_path)
+        super().set_mcp_path(self.token_verifier._mcp_path)
 
     def get_middleware(self) -> list[Middleware]:
         return self.token_verifier.get_middleware()

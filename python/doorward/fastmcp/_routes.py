@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from doorward._authenticator import settled
+from doorward._rejection import ConfigError
 
 if TYPE_CHECKING:
     from doorward._doorward import AuthorizationServer, ProtectedResource
@@ -56,6 +57,18 @@ class Endpoint:
             answer = handling.response()
         status, headers, content = answer or (503, [(b"retry-after", b"5")], b"")
         await _send(send, status, headers, content)
+
+
+def one_path(known: str | None, asked: str | None) -> str | None:
+    """The path of the one MCP server that a provider stands for. Raises `ConfigError` for another:
+    tokens are made for one resource.
+    """
+    if known is None or asked is None or asked == known:
+        return known if asked is None else asked
+    raise ConfigError(
+        f"path: these tokens are for the MCP server at {known!r}; one at {asked!r} takes a provider"
+        " of its own"
+    )
 
 
 async def _body(receive: Receive) -> bytes | None:

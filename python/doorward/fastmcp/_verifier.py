@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -9,19 +10,24 @@ from fastmcp.server.auth import AccessToken
 from fastmcp.server.auth import TokenVerifier as FastMCPTokenVerifier
 from fastmcp.utilities.auth import parse_scopes
 from starlette.middleware import Middleware
+from starlette.routing import Route
 
 from doorward._authenticator import Authenticator
 from doorward._doorward import Identity, Pending, Policy
-from doorward._rejection import Rejection
+from doorward._rejection import ConfigError, Rejection
 from doorward._verdict import report
-from doorward.mcp import Caller, ProtectedServer, Scope, calls, components, digest_of
+from doorward.mcp import Caller, ProtectedServer, Scope, components, digest_of
 
 from ._bridge import Bridge
 from ._endpoints import clerk_endpoints
+from ._guard import stand_guard, stand_guard_here
+from ._routes import one_path
 
 if TYPE_CHECKING:
     import httpx2
     from pydantic import AnyHttpUrl
+
+_logger = logging.getLogger("doorward")
 
 #: The issuer's userinfo is asked for beside the request, waited for, or not asked for.
 Userinfo = Literal["background", "wait", "off"]
@@ -75,7 +81,13 @@ class TokenVerifier(FastMCPTokenVerifier):
         except Rejection as rejection:
             report(rejection)
             return None
+        stand_guard_here(auth, found)
         return self._access_token(found, token, await self._told(found, token))
+
+    def get_routes(self, mcp_path: str | None = None) -> list[Route]:
+        """None, but now the MCP server's path is known."""
+        self.set_mcp_path(mcp_path)
+        return super().get_routes(mcp_path)
 
     def get_middleware(self) -> list[Middleware]:
         """The door. FastMCP's own guard stays behind it, and refuses whoever it has not let in."""
@@ -96,11 +108,10 @@ class TokenVerifier(FastMCPTokenVerifier):
             return self._admitted(scope)
         return self._caller(found, presented, told)
 
-    def guards(self, scope: Scope) -> Authenticator | None:
-        """Who says what the calls of a body take: of those that reach the MCP server."""
-        if scope["method"] != "POST" or not self.authenticator.guards_tools:
-            return None
-        return self.authenticator if calls(scope, self._mcp_path) else None
+    def guards(self, scope: Scope, found: Identity) -> Authenticator | None:
+        """What calls take is asked at the MCP server's own route."""
+        stand_guard(scope, self.authenticator, found)
+        return None
 
     async def _admitted(self, scope: Scope) -> Caller | Rejection:
         auth = self.authenticator
@@ -215,6 +226,8 @@ class ClerkTokenVerifier(TokenVerifier):
         self._answer_ttl = answer_ttl
         self._tool_scopes = tool_scopes
         self._scope_implies = scope_implies
+        if tool_scopes and self.base_url is None:
+            raise ConfigError("tool_scopes: takes base_url, the URL of this server")
         # A wrong setting is told now, not at the first request.
         self._auth = self._engine(None)
 
@@ -222,10 +235,33 @@ class ClerkTokenVerifier(TokenVerifier):
     def scopes_supported(self) -> list[str]:
         return self.required_scopes if self._scopes_supported is None else self._scopes_supported
 
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """As `TokenVerifier`'s. Raises `ConfigError` where a provider of somebody else's has not
+        said at which path the MCP server is, and more than the signature depends on it.
+        """
+        self._must_be_placed()
+        return await super().verify_token(token)
+
+    def admit(self, scope: Scope) -> Caller | Rejection | Awaitable[Caller | Rejection]:
+        self._must_be_placed()
+        return super().admit(scope)
+
     def set_mcp_path(self, mcp_path: str | None) -> None:
-        super().set_mcp_path(mcp_path)
+        """The resource is at `base_url` and this path. Raises `ConfigError` for a second path."""
+        super().set_mcp_path(one_path(self._mcp_path, mcp_path))
         if self._resource_url is not None:
             self._auth = self._engine(str(self._resource_url))
+
+    def _must_be_placed(self) -> None:
+        if self.base_url is None or self._resource_url is not None:
+            return
+        if self._tool_scopes or not (self._client_ids or self._audience):
+            error = ConfigError(
+                "base_url: at which path the MCP server is was not said; call"
+                " set_mcp_path('/mcp') before another provider is handed this verifier"
+            )
+            _logger.error("%s", error)
+            raise error
 
     def _engine(self, resource: str | None) -> Authenticator:
         settings = self._settings(resource)

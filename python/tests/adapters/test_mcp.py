@@ -13,7 +13,7 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import MCPServer
 
-from doorward import Authenticator, Rejection
+from doorward import Authenticator, ConfigError, Rejection
 from doorward._doorward import DevIssuer
 from doorward.mcp import ProtectedServer, TokenVerifier, identity, presented_token, protect
 
@@ -141,6 +141,35 @@ async def test_who_cannot_tell_says_so(issuer: DevIssuer) -> None:
     with pytest.raises(Rejection) as refused:
         await TokenVerifier(authenticator(issuer)).verify_token(mint(issuer))
     assert refused.value.status == 503
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "GET"])
+async def test_a_tool_may_take_a_scope_of_its_own(issuer: DevIssuer, method: str) -> None:
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "who"}}
+    reached: list[bytes] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        reached.append((await receive())["body"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    app: Any = protect(inner, authenticator(issuer, tool_scopes={"who": ["admin"]}))
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url=BASE) as client:
+        for scopes, status in ((["notes:read"], 403), (["admin"], 200)):
+            headers = {"authorization": f"Bearer {mint(issuer, scopes=scopes)}"}
+            response = await client.request(method, "/mcp", headers=headers, json=body)
+            assert response.status_code == status
+        assert len(reached) == 1
+        # Whoever is asked nothing has nothing to say.
+        await client.request("OPTIONS", "/mcp", json=body)
+        assert reached[1:] == [b""]
+
+
+async def test_a_verifier_that_nobody_guards_takes_nobody(issuer: DevIssuer) -> None:
+    verifier = TokenVerifier(authenticator(issuer, tool_scopes={"who": ["admin"]}))
+    with pytest.raises(ConfigError, match="tool_scopes"):
+        await verifier.verify_token(mint(issuer))
 
 
 def test_outside_of_a_request_there_is_nobody() -> None:
