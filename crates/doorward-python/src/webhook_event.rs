@@ -117,9 +117,7 @@ impl Event {
     fn payload<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let read = || {
             let body = self.body.bind(py).as_bytes();
-            let event =
-                WebhookEvent::read(body).map_err(|rejection| raise_webhook(py, &rejection))?;
-            PyResult::Ok(payload(py, body, &event)?.unbind())
+            PyResult::Ok(payload(py, body)?.unbind())
         };
         Ok(self.payload.get_or_try_init(py, read)?.bind(py).clone())
     }
@@ -212,22 +210,19 @@ pub(crate) fn read_webhook_event<'py>(
     let body = body.as_bytes();
     let event = WebhookEvent::read(body).map_err(|rejection| raise_webhook(py, &rejection))?;
     let happened_at = event.happened_at().map(Timestamp::as_millis);
-    let payload = payload(py, body, &event)?;
+    let payload = payload(py, body)?;
     let data = event.data().map(RawValue::get);
     Ok((event.kind().to_owned(), happened_at, payload, data))
 }
 
 /// As [`WebhookEvent::to_object`].
-fn payload<'py>(
-    py: Python<'py>,
-    body: &[u8],
-    event: &WebhookEvent<'_>,
-) -> PyResult<Bound<'py, PyDict>> {
+fn payload<'py>(py: Python<'py>, body: &[u8]) -> PyResult<Bound<'py, PyDict>> {
     if let Ok(whole) = value::from_json(py, body)
         && let Ok(whole) = whole.cast_into()
     {
         return Ok(whole);
     }
+    let event = WebhookEvent::read(body).map_err(|rejection| raise_webhook(py, &rejection))?;
     let dict = PyDict::new(py);
     for (name, text) in event.members().iter() {
         match Members::of(text).filter(|_| name == "data") {
