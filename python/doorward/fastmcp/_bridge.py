@@ -71,27 +71,37 @@ class Bridge:
 
     async def _sent(self, call: CarriedCall) -> None:
         try:
-            response = await self._client.request(
-                call.method,
-                call.url,
-                headers=call.headers,
-                content=call.body or None,
-                timeout=self._timeout,
-                # Whatever the client does elsewhere: a secret goes where the operator sends it.
-                follow_redirects=False,
-            )
+            # The client's own limit is one for each step.
+            await asyncio.wait_for(self._asked(call), self._timeout)
+        except Exception as error:  # whatever the client raises, its issuer gave no answer
+            call.fail(type(error).__name__)
+
+    async def _asked(self, call: CarriedCall) -> None:
+        async with self._client.stream(
+            call.method,
+            call.url,
+            headers=call.headers,
+            content=call.body or None,
+            timeout=self._timeout,
+            # Whatever the client does elsewhere: a secret goes where the operator sends it.
+            follow_redirects=False,
+        ) as response:
             if response.has_redirect_location:
                 call.fail("the answer is a redirect")
                 return
+            body = bytearray()
+            async for piece in response.aiter_bytes(_PIECE):
+                body += piece
+                if len(body) > MAX_ANSWER_BYTES:
+                    call.fail(f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
+                    return
             headers = [
                 (name, value)
                 for name, value in response.headers.items()
                 # The client has undone both already.
                 if name.lower() not in ("content-encoding", "transfer-encoding", "content-length")
             ]
-            call.answer(response.status_code, headers, response.content)
-        except Exception as error:  # whatever the client raises, its issuer gave no answer
-            call.fail(type(error).__name__)
+            call.answer(response.status_code, headers, bytes(body))
 
 
 class BridgedAuthenticator(Authenticator):
@@ -121,5 +131,8 @@ def _carry(carrier: Carrier, bridge: weakref.ref[Bridge]) -> None:
         del there
 
 
+#: How much of an answer is read: more than the engine takes of any.
+MAX_ANSWER_BYTES = 1024 * 1024
+_PIECE = 64 * 1024
 #: Seconds after which the thread looks whether it is still needed.
 _PATIENCE = 0.2
