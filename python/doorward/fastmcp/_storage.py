@@ -94,11 +94,16 @@ def _kept(path: Path) -> str:
 
 
 def _read(path: Path) -> str:
-    secret = path.read_text().strip()
+    with path.open() as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if os.name == "posix" and mode & 0o077:
+            raise ConfigError(f"{path}: others than its owner may read it (chmod 600)")
+        secret = file.read(_MOST).strip()
     if len(secret) < _LEAST:
         raise ConfigError(f"{path}: holds no secret; delete it, and everybody logs in anew")
     return secret
 
 
 _LEAST = 32
+_MOST = 1024
 _ROUNDS = 1_000_000
