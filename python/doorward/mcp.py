@@ -12,6 +12,7 @@ session belongs to whoever opened it. Tools ask `mcp.server.auth.middleware.auth
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol, cast
 
@@ -254,10 +255,25 @@ async def permit_calls(
         try:
             if len(body) > MAX_CALL_BYTES:
                 raise auth.refusal("call_malformed", f"longer than {MAX_CALL_BYTES} bytes")
+            if not _is_plain_json(scope):
+                raise auth.refusal("call_malformed", "expected application/json in UTF-8")
             auth.permit_call(found, body)
         except Rejection as rejection:
             return rejection.with_traceback(None)
     return _again(body, receive)
+
+
+def _is_plain_json(scope: Scope) -> bool:
+    """Whether nothing says that the body is to be read otherwise than it is here: a charset of its
+    own (UTF-7), a content coding, a form.
+    """
+    types: list[bytes] = []
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            types.append(value)
+        elif name == b"content-encoding" and value.strip().lower() != b"identity":
+            return False
+    return not types or (len(types) == 1 and _PLAIN_JSON.fullmatch(types[0]) is not None)
 
 
 async def refuse(send: Send, rejection: Rejection) -> None:
@@ -354,5 +370,8 @@ async def _respond(
 
 #: How much of a body is read to see which tools it calls.
 MAX_CALL_BYTES = 4 * 1024 * 1024
+_PLAIN_JSON = re.compile(
+    rb'\s*application/json\s*(;\s*charset\s*=\s*(utf-8|"utf-8")\s*)?;?\s*', re.IGNORECASE
+)
 #: The last second of the year 9999: what the engine has for tokens that never expire.
 _NEVER = 253_402_300_799

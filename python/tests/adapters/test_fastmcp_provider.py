@@ -328,6 +328,8 @@ async def test_multi_auth_takes_it_for_its_server(issuer: DevIssuer) -> None:
         token = await Program(client).log_in()
         response = await call(client, token, "upstream")
         assert response.status_code == 200
+        # The token is good, but it did not come through our door.
+        assert response.json()["result"]["isError"] is True
 
 
 async def test_calls_upstream_go_through_the_http_client(issuer: DevIssuer) -> None:

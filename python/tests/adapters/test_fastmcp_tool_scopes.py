@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -232,3 +235,40 @@ async def test_a_redirect_takes_no_secret_along(issuer: DevIssuer) -> None:
                 assert "code" not in await program.authorize()
     assert "/oauth/token" in asked
     assert "/elsewhere" not in asked
+
+
+@pytest.mark.parametrize("how", ["endless", "slow"])
+async def test_an_answer_through_the_http_client_has_an_end(issuer: DevIssuer, how: str) -> None:
+    taken = 0
+
+    class Body(httpx2.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            nonlocal taken
+            while True:
+                taken += 1
+                yield b" " * 65536
+                if how == "slow":
+                    await asyncio.Event().wait()
+
+    class Endless(httpx2.AsyncHTTPTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            if request.url.path == "/oauth/token":
+                return httpx2.Response(200, stream=Body())
+            return await super().handle_async_request(request)
+
+    async with httpx2.AsyncClient(transport=Endless()) as http_client:
+        auth = provider(issuer, http_client=http_client, timeout_seconds=1)
+        async with browsing(app(auth)) as client:
+            program = Program(client)
+            await program.register()
+            with contextlib.suppress(AssertionError):
+                assert "code" not in await asyncio.wait_for(program.authorize(), 10)
+    assert 0 < taken < 100
+
+
+def test_a_secret_that_others_may_read_is_refused(issuer: DevIssuer, tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path}/mcp.db"
+    server(provider(issuer, client_storage=url)).http_app()
+    (tmp_path / "mcp.db.secret").chmod(0o644)
+    with pytest.raises(ConfigError, match="chmod 600"):
+        server(provider(issuer, client_storage=url)).http_app()

@@ -166,6 +166,31 @@ async def test_a_tool_may_take_a_scope_of_its_own(issuer: DevIssuer, method: str
         assert reached[1:] == [b""]
 
 
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ([("content-type", "application/json")], 200),
+        ([("content-type", 'Application/JSON; charset="UTF-8"')], 200),
+        ([("content-type", "application/json; charset=utf-7")], 400),
+        ([("content-type", "application/json; charset=utf-8; charset=utf-7")], 400),
+        ([("content-type", "application/x-www-form-urlencoded; x=application/json")], 400),
+        ([("content-type", "application/json"), ("content-type", "text/plain")], 400),
+        ([("content-type", "application/json"), ("content-encoding", "gzip")], 400),
+    ],
+)
+async def test_a_body_is_read_in_one_way(issuer: DevIssuer, fields: Any, status: int) -> None:
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    app: Any = protect(inner, authenticator(issuer, tool_scopes={"who": ["admin"]}))
+    body = b'{"jsonrpc":"2.0","id":1,"method":"tools/list","+AG0-ethod":"tools/call"}'
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url=BASE) as client:
+        headers = [*fields, ("authorization", f"Bearer {mint(issuer)}")]
+        assert (await client.post("/mcp", headers=headers, content=body)).status_code == status
+
+
 async def test_a_verifier_that_nobody_guards_takes_nobody(issuer: DevIssuer) -> None:
     verifier = TokenVerifier(authenticator(issuer, tool_scopes={"who": ["admin"]}))
     with pytest.raises(ConfigError, match="tool_scopes"):
