@@ -111,6 +111,9 @@ impl Server {
 
     async fn post(&self, token: &str, fields: &[(&str, &str)], body: impl Into<Body>) -> Answer {
         let mut request = Request::post("/mcp").header("authorization", format!("Bearer {token}"));
+        if !fields.iter().any(|(name, _)| *name == "content-type") {
+            request = request.header("content-type", "application/json");
+        }
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
@@ -216,6 +219,7 @@ async fn every_form_of_the_header_has_its_answer() {
         ("Bearer nonsense".to_owned(), 401),
     ] {
         let request = Request::post("/mcp").header("authorization", &value);
+        let request = request.header("content-type", "application/json");
         let answer = server.ask(request.body(call("ping").into()).unwrap()).await;
         assert_eq!(answer.status, status, "{value}: {answer:?}");
         if status != 200 {
@@ -377,6 +381,17 @@ async fn a_body_goes_on_as_it_came_or_not_at_all() {
         .post(&token, &[("content-encoding", "gzip")], call("list"))
         .await;
     assert_eq!(zipped.status, 415);
+    for content_type in [
+        "application/json; charset=utf-7",
+        "application/json;charset=utf-16",
+        "application/json; charset=utf-8; charset=utf-7",
+        "text/plain",
+        "",
+    ] {
+        let spelled = [("content-type", content_type)];
+        let answer = server.post(&token, &spelled, call("list")).await;
+        assert_eq!(answer.status, 415, "{content_type}");
+    }
     let long = format!("{}{}", call("list"), " ".repeat(1000));
     let announced = server.post(&token, &[], long.clone()).await;
     assert_eq!(
@@ -400,6 +415,7 @@ async fn only_what_speaks_is_read() {
     for method in ["GET", "DELETE", "POST", "PUT", "PATCH"] {
         let request = Request::builder().method(method).uri("/mcp");
         let request = request.header("authorization", format!("Bearer {token}"));
+        let request = request.header("content-type", "application/json");
         let answer = server
             .ask(request.body(call("purge").into()).unwrap())
             .await;

@@ -36,8 +36,7 @@ pub(super) struct Transaction {
 
 impl Call<'_> {
     pub(super) async fn authorize(&self) -> Result<Reply, Halt> {
-        self.within("authorize", EACH_MINUTE, ALL_EACH_MINUTE)
-            .await?;
+        self.within_source("authorize", EACH_MINUTE).await?;
         let form = match *self.request.method() {
             Method::POST => Form::read(self.request.headers(), self.request.body())?,
             _ => Form::query(self.request.uri().query().unwrap_or_default())?,
@@ -58,6 +57,8 @@ impl Call<'_> {
             let astray = Halt::invalid_request("the redirect_uri was not registered");
             return Err(astray.told("unknown-redirect"));
         }
+        // What names no client uses up nobody else's share.
+        self.within_all("authorize", ALL_EACH_MINUTE).await?;
         let state = form
             .one("state")
             .ok()

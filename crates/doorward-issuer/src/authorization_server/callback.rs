@@ -227,10 +227,11 @@ impl Call<'_> {
     /// Gives the client its code.
     pub(super) async fn grant(
         &self,
-        asked: Asked,
+        mut asked: Asked,
         person: Person,
         cookies: &[String],
     ) -> Result<Reply, Halt> {
+        self.server.limit_to_upstream(&mut asked.scopes, &person);
         self.approved(&person.sub, &asked).await?;
         let code = self.moment.random_text("code");
         let grant = Grant { asked, person };
@@ -246,6 +247,17 @@ impl Call<'_> {
 }
 
 impl Inner {
+    /// Leaves out scopes that the upstream was asked for as well and did not give (RFC 6749 §5.1).
+    pub(super) fn limit_to_upstream(&self, scopes: &mut Vec<String>, person: &Person) {
+        let given = person.held.as_ref().and_then(|held| held.scope.as_deref());
+        if let Some(given) = given {
+            let asked = &self.settings.upstream.scopes;
+            scopes.retain(|scope| {
+                !asked.contains(scope) || given.split(' ').any(|given| given == scope)
+            });
+        }
+    }
+
     /// Of what an ID token says, what tools are told: what the operator chose, while it is short.
     fn told(&self, identity: &Identity) -> Map<String, Value> {
         let claims: Map<String, Value> = identity.custom_claims().unwrap_or_default();

@@ -257,7 +257,9 @@ fn check_url(text: &str, policy: &ClientDocuments, names: bool) -> Result<(), &'
         return Err("the client's URL has no path, or is not in its normal form");
     }
     let host = match url.host() {
-        Some(Host::Domain(name)) => name,
+        // With a dot at its end it would be another name for the same host.
+        Some(Host::Domain(name)) if !name.ends_with('.') => name,
+        Some(Host::Domain(_)) => return Err("the client's host ends with a dot"),
         Some(_) if local => return Ok(()),
         _ => return Err("the client's URL has an address for a host"),
     };

@@ -194,7 +194,7 @@ impl AuthorizationServer {
         let url = |text: &str| Url::parse(text).map_err(|_| ConfigError::new("not a URL"));
         let issuer = url(&settings.issuer)?;
         Ok(Self(Arc::new(Inner {
-            keys: Keys::new(&settings.secret),
+            keys: Keys::new(&settings.secret, &settings.issuer, &settings.resource),
             base_path: issuer.path().trim_end_matches('/').to_owned(),
             resource: url(&settings.resource)?,
             upstream: upstream_verifier(&settings.upstream).map_err(ConfigError::new)?,
@@ -342,28 +342,41 @@ impl Call<'_> {
 
     /// Counts a request against its source and against all, and refuses what is too much.
     async fn within(&self, what: &str, each: u32, all: u32) -> Result<(), Halt> {
-        let source = match self.source {
-            None => "unknown".to_owned(),
-            Some(IpAddr::V4(address)) => address.to_string(),
-            // A household has a /64 of its own.
-            Some(IpAddr::V6(address)) => address.to_ipv4_mapped().map_or_else(
-                || format!("{:x?}", &address.segments()[..4]),
-                |address| address.to_string(),
-            ),
-        };
-        for (source, most) in [(source.as_str(), each), ("", all)] {
-            let key = self.server.keys.window(what, source);
-            let operation = Operation::IncrWindow {
-                key,
-                seconds: WINDOW,
-            };
-            match self.desk.store(operation).await? {
-                Outcome::Count(count) if count <= most => {}
-                Outcome::Count(_) => return Err(Halt::too_many()),
-                _ => return Err(Halt::unavailable()),
+        self.within_source(what, each).await?;
+        self.within_all(what, all).await
+    }
+
+    /// Counts a request against its source alone: against its /64 and its /48, where a household has one of either.
+    async fn within_source(&self, what: &str, each: u32) -> Result<(), Halt> {
+        match self.source.map(|source| source.to_canonical()) {
+            None => self.within_window(what, "unknown", each).await,
+            Some(IpAddr::V4(address)) => self.within_window(what, &address.to_string(), each).await,
+            Some(IpAddr::V6(address)) => {
+                let segments = address.segments();
+                for (prefix, most) in [(4, each), (3, each.saturating_mul(EACH_OF_A_48))] {
+                    let prefix = format!("{:x?}", &segments[..prefix]);
+                    self.within_window(what, &prefix, most).await?;
+                }
+                Ok(())
             }
         }
-        Ok(())
+    }
+
+    /// Counts a request against all.
+    async fn within_all(&self, what: &str, all: u32) -> Result<(), Halt> {
+        self.within_window(what, "", all).await
+    }
+
+    async fn within_window(&self, what: &str, source: &str, most: u32) -> Result<(), Halt> {
+        let operation = Operation::IncrWindow {
+            key: self.server.keys.window(what, source),
+            seconds: WINDOW,
+        };
+        match self.desk.store(operation).await? {
+            Outcome::Count(count) if count <= most => Ok(()),
+            Outcome::Count(_) => Err(Halt::too_many()),
+            _ => Err(Halt::unavailable()),
+        }
     }
 
     async fn read<T: serde::de::DeserializeOwned>(
@@ -464,5 +477,7 @@ const MIN_PERIOD: i64 = 3600;
 const MAX_PERIOD: i64 = 366 * 86_400;
 const MAX_BODY: usize = 64 * 1024;
 const MAX_QUERY: usize = 16 * 1024;
+/// How many times as much as a /64 a whole /48 may ask for.
+const EACH_OF_A_48: u32 = 4;
 /// Seconds in which requests are counted.
 const WINDOW: i64 = 60;

@@ -40,7 +40,11 @@ impl Call<'_> {
         let operation = Operation::PutIfAbsent {
             key,
             value: serde_json::to_vec(&client).map_err(|_| Halt::unavailable())?,
-            expires_at: self.moment.now.saturating_add(lifetime),
+            // Until it is given a token: what strangers register in this time fits into the store.
+            expires_at: self
+                .moment
+                .now
+                .saturating_add(lifetime.min(UNUSED_LIFETIME)),
         };
         let Outcome::Put(Put::Stored) = self.desk.store(operation).await? else {
             return Err(Halt::unavailable());
@@ -177,6 +181,8 @@ pub(super) fn known_part(known: &[String], text: &str) -> Vec<String> {
     part
 }
 
+/// Seconds that a client is kept that was given no token yet: longer than a person takes to sign in.
+const UNUSED_LIFETIME: i64 = 3600;
 const UNNAMED: &str = "An application without a name";
 const MAX_REDIRECT_URIS: usize = 10;
 /// What strangers leave here has to be small: ten thousand of them may.

@@ -65,8 +65,12 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn new(secret: &Secret) -> Self {
+    /// Two servers may share a secret and a store. They share nothing that is kept there: a code or a family of the one,
+    /// for its resource and with its scopes, is nothing to the other.
+    pub(super) fn new(secret: &Secret, issuer: &str, resource: &str) -> Self {
         let root = hmac::Key::new(HMAC_SHA256, secret.expose().as_bytes());
+        let own = mac(&root, &[issuer.as_bytes(), b"\0", resource.as_bytes()]);
+        let root = hmac::Key::new(HMAC_SHA256, &own);
         let derived =
             |purpose: &str| hmac::Key::new(HMAC_SHA256, &mac(&root, &[purpose.as_bytes()]));
         Self {
@@ -167,7 +171,11 @@ mod tests {
     use super::*;
 
     fn keys(secret: &str) -> Keys {
-        Keys::new(&Secret::from(secret))
+        Keys::new(
+            &Secret::from(secret),
+            "https://a.example",
+            "https://a.example/mcp",
+        )
     }
 
     #[test]

@@ -180,7 +180,7 @@ pub enum Registration {
     Off,
     /// Everybody, within bounds.
     Open {
-        /// Seconds that a client outlives its last token request.
+        /// Seconds that a client outlives the last token that it was given. Until it was given one, an hour at most.
         lifetime: i64,
         /// How many one source may register in a minute.
         each_minute: u32,

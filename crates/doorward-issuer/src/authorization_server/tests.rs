@@ -720,6 +720,91 @@ fn registration_is_limited_and_what_is_not_used_is_forgotten() {
 }
 
 #[test]
+fn who_registers_and_is_given_nothing_is_forgotten_within_the_hour() {
+    let mut world = world();
+    let client_id = world.registered();
+    world.now += 3599;
+    let _ = world.prompt(&client_id);
+    // Anybody can say its name.
+    let (status, _) = world.token(&redeem(&client_id, "no code"));
+    assert_eq!(status, 400);
+    assert_eq!(
+        world
+            .post("/auth/revoke", &[("client_id", &client_id), ("token", "x")])
+            .status(),
+        200
+    );
+    world.now += 1;
+    assert_eq!(world.respond(authorize(&client_id, &[])).status(), 400);
+}
+
+#[test]
+fn what_strangers_register_before_it_is_forgotten_fits_into_the_store() {
+    let Registration::Open {
+        all_each_minute, ..
+    } = Registration::default()
+    else {
+        panic!("it is open");
+    };
+    let within_the_hour = usize::try_from(all_each_minute).unwrap() * 61;
+    assert!(within_the_hour < Capacity::default().clients);
+}
+
+#[test]
+fn two_servers_with_one_secret_and_one_store_know_nothing_of_each_other() {
+    let mut one = world();
+    let client_id = one.registered();
+    let code = one.code(&client_id);
+    let given = one.tokens(&client_id);
+    let mut settings = settings();
+    settings.resource = "https://mcp.example.com/other".into();
+    let mut other = with(settings);
+    other.seeds = 100;
+    other.now = one.now;
+    std::mem::swap(&mut one.store, &mut other.store);
+    assert_eq!(
+        other
+            .respond(authorize(&client_id, &[("resource", "")]))
+            .status(),
+        400
+    );
+    let mut form = redeem(&client_id, &code).to_vec();
+    form.pop();
+    assert_eq!(other.token(&form).0, 401);
+    assert_eq!(other.refresh(&client_id, &given["refresh_token"]).0, 401);
+    std::mem::swap(&mut one.store, &mut other.store);
+    assert_eq!(one.token(&form).0, 200);
+    assert_eq!(one.refresh(&client_id, &given["refresh_token"]).0, 200);
+}
+
+#[test]
+fn what_the_upstream_was_asked_for_and_did_not_give_is_not_given_here() {
+    let mut narrow = settings();
+    narrow.scopes.push("email".to_owned());
+    let mut world = with(narrow);
+    let all = [("scope", "notes:read email")];
+    let mut scope = |gives: fn() -> Value| {
+        world.upstream.gives = gives;
+        let client_id = world.registered();
+        let Reply::Consent(prompt) = world.ask(authorize(&client_id, &all)) else {
+            panic!("nobody was asked");
+        };
+        let to = location(&world.decide(&prompt, "allow"));
+        let (nonce, challenge) = (parameter(&to, "nonce"), parameter(&to, "code_challenge"));
+        *world.upstream.asked.lock().unwrap() = (nonce.unwrap(), challenge.unwrap());
+        let state = parameter(&to, "state").unwrap();
+        let back = world.back(&[("code", "upstream-code"), ("state", &state)]);
+        let code = parameter(&location(&back), "code").expect("a code");
+        world.token(&redeem(&client_id, &code)).1["scope"].clone()
+    };
+    assert_eq!(scope(|| json!({ "access_token": "x" })), "notes:read email");
+    let less = || json!({ "access_token": "x", "scope": "openid" });
+    assert_eq!(scope(less), "notes:read");
+    let same = || json!({ "access_token": "x", "scope": "openid email profile" });
+    assert_eq!(scope(same), "notes:read email");
+}
+
+#[test]
 fn a_use_keeps_a_client_known() {
     let mut settings = settings();
     settings.registration = Registration::Open {

@@ -72,9 +72,11 @@ impl Call<'_> {
             return Err(refused());
         }
         let id = keys.family_of(code);
+        let mut scopes = asked.scopes;
+        scopes.retain(|scope| self.server.settings.scopes.contains(scope));
         let family = Family {
             client_id: asked.client_id,
-            scopes: asked.scopes,
+            scopes,
             person,
         };
         let redemption = Redemption {
@@ -133,6 +135,7 @@ impl Call<'_> {
         };
         // What the operator grants no longer, nobody has for longer than an access token lasts.
         scopes.retain(|scope| self.server.settings.scopes.contains(scope));
+        self.server.limit_to_upstream(&mut scopes, &family.person);
         // Before anything is used up: who cannot be answered now may come again.
         match self.upstream_stands(digest, found).await {
             Ok(()) => {}
@@ -220,6 +223,7 @@ impl Call<'_> {
         client: &Client,
         (id, generation): (&FamilyId, u32),
     ) -> Result<Reply, Halt> {
+        self.outlives(client).await;
         let (settings, keys) = (&self.server.settings, &self.server.keys);
         let mut claims = self.claims(&family.person.sub, &family.client_id, &scopes.join(" "));
         claims["sid"] = json!(base64url(keys.family_key(id)));

@@ -29,7 +29,7 @@ use public::PublicOnly;
 pub struct HttpSettings {
     /// How long a connection may take. 5 s by default.
     pub connect_timeout: Duration,
-    /// How long a whole answer may take. 10 s by default.
+    /// How long a whole answer may take. 10 s by default; where a form is sent, 15 s at most.
     pub timeout: Duration,
     /// The proxy for calls to the upstream, such as `http://proxy.example.com:3128`. Without one the environment's
     /// `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are followed. Documents of strangers go through no proxy: it would look
@@ -73,6 +73,7 @@ impl fmt::Debug for HttpSettings {
 pub struct HttpTransport {
     upstream: Client,
     strangers: Client,
+    timeout: Duration,
     keys_lifetime: Duration,
     remembered: Mutex<HashMap<String, Arc<Remembered>>>,
     connect_map: HashMap<String, String>,
@@ -120,6 +121,7 @@ impl HttpTransport {
             strangers: strangers
                 .build()
                 .map_err(|error| wrong("transport", error))?,
+            timeout: settings.timeout,
             keys_lifetime: settings.keys_lifetime,
             remembered: Mutex::default(),
             connect_map: HashMap::new(),
@@ -181,6 +183,7 @@ impl HttpTransport {
         if let Some(form) = &call.form {
             request = request
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .timeout(self.timeout.min(MOST_FOR_A_FORM))
                 .body(form.expose().to_owned());
         }
         let response = request
@@ -401,6 +404,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is used up by being sent has to be over before another node may try: a lease lasts 20 seconds.
+const MOST_FOR_A_FORM: Duration = Duration::from_secs(15);
 /// How long nobody is asked again: after a failure, and when what just came does not do.
 const COOLDOWN: Duration = Duration::from_secs(5);
 const LEAST_AGE: Duration = Duration::from_secs(60);

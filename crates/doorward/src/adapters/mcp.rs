@@ -37,7 +37,7 @@ use axum_core::response::{IntoResponse, Response};
 use base64_simd::STANDARD;
 use bytes::Bytes;
 use doorward_core::{Identity, Policy, Reason, Rejection};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
@@ -250,7 +250,13 @@ impl Rules {
         self.own_session(request.headers_mut(), caller)?;
         let speaks = ![Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS]
             .contains(request.method());
-        if !speaks || !self.auth.guards_tools() {
+        if !speaks {
+            // What nobody has looked at, no server may take for a call.
+            *request.body_mut() = Body::empty();
+            request.headers_mut().remove(CONTENT_LENGTH);
+            return Ok(request);
+        }
+        if !self.auth.guards_tools() {
             return Ok(request);
         }
         if self.headers_are_validated
@@ -259,11 +265,10 @@ impl Rules {
             let permitted = self.auth.permit_tools(caller, called.as_deref());
             return permitted.map(|()| request).map_err(Refusal::Rejected);
         }
-        let (parts, body) = request.into_parts();
-        if parts.headers.contains_key(CONTENT_ENCODING) {
-            // Whoever unpacks it reads what was not looked at here.
+        if !is_plain_json(request.headers()) {
             return Err(Refusal::Coded);
         }
+        let (parts, body) = request.into_parts();
         let body = self.read(body).await?;
         let permitted = self.auth.permit_call(caller, &body);
         permitted.map_err(Refusal::Rejected)?;
@@ -313,6 +318,28 @@ impl Rules {
             }
         }
     }
+}
+
+/// Whether every server reads this body as it is read here: whoever unpacks it, or takes it for UTF-7, finds another call.
+fn is_plain_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(only), None) = (types.next(), types.next()) else {
+        return false;
+    };
+    let Ok(text) = only.to_str() else {
+        return false;
+    };
+    let mut parts = text.split(';').map(str::trim);
+    let json = parts
+        .next()
+        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    let utf8 = |parameter: &str| {
+        parameter.is_empty()
+            || ["charset=utf-8", "charset=\"utf-8\""]
+                .iter()
+                .any(|good| parameter.eq_ignore_ascii_case(good))
+    };
+    json && parts.all(utf8) && !headers.contains_key(CONTENT_ENCODING)
 }
 
 /// The tool that the header fields of SEP-2243 say is called, or that none is. `None` where they say nothing that a server

@@ -166,6 +166,7 @@ fn documents_are_fetched_within_a_budget_from_domains_that_are_let_in() {
     let mut world = with(few);
     for url in [
         "https://evil.example/c",
+        "https://evil.example./c",
         "https://127.0.0.1/c",
         "http://127.0.0.1/c",
         "https://app.example.com/",

@@ -117,8 +117,8 @@ fn a_key_is_read_once() {
         let outcome = done(operation.perform(&world.store, world.now));
         exchange.supply(Supply::Store(outcome));
     }
-    // The client, the code, its use.
-    assert_eq!(operations, ["Read", "Read", "Redeem"]);
+    // The client, the code, its use, and that the client was given something.
+    assert_eq!(operations, ["Read", "Read", "Redeem", "Read"]);
 }
 
 #[test]
