@@ -578,6 +578,7 @@ async fn with_the_wrong_key_a_record_is_absent_and_stays(place: Place) {
     let replaced = wrong.replace(at, b"a".to_vec(), b"b".to_vec(), 500, 101);
     assert!(!replaced.await.unwrap());
     assert_eq!(put(&wrong, at, b"b", 500, 101).await, Put::Present);
+    assert_eq!(wrong.take(at, 101).await.unwrap(), None);
     assert_eq!(read(&right, at, 102).await, Some(b"a".to_vec()));
     assert!(wrong.status().unopened >= 2);
     assert_eq!(right.status().unopened, 0);

@@ -144,7 +144,7 @@ class ClerkProvider(LoginProvider):
             extra_authorize_params=extra_authorize_params,
             http_client=http_client,
             enable_cimd=enable_cimd,
-            claims=(*PROFILE, "org_id"),
+            claims=PROFILE,
             tool_scopes=tool_scopes,
             scope_implies=scope_implies,
             upstream_check=upstream_check,

@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use http::StatusCode;
-use http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -77,6 +77,22 @@ where
     paths.into_iter().fold(Router::new(), |router, path| {
         router.route(&path, handler.clone())
     })
+}
+
+/// For [`router_with_source`]: the address that the nearest proxy wrote last into this header, such as `x-forwarded-for`
+/// or `x-real-ip`; without the header, or with something else in it, the connection's. A header that no proxy sets is
+/// everybody's to write.
+pub fn source_in_header(name: HeaderName) -> impl Fn(&Parts) -> Option<IpAddr> + Send + Sync {
+    move |parts| {
+        let said = parts.headers.get_all(&name).iter().next_back();
+        let said = said.and_then(|value| value.to_str().ok());
+        let last = said.and_then(|said| said.rsplit(',').next()).map(str::trim);
+        let address = last.and_then(|last| {
+            let with_port = || last.parse().ok().map(|address: SocketAddr| address.ip());
+            last.parse().ok().or_else(with_port)
+        });
+        address.or_else(|| connection(parts))
+    }
 }
 
 /// A layer for the resource, inside the one that verifies access tokens: it lets through whose family
@@ -205,4 +221,32 @@ where
 fn connection(parts: &Parts) -> Option<IpAddr> {
     let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>()?;
     Some(connection.0.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_proxy_has_the_last_word_on_an_address() {
+        let source = source_in_header(HeaderName::from_static("x-forwarded-for"));
+        let told = |lines: &[&str]| {
+            let mut request = Request::builder();
+            for line in lines {
+                request = request.header("x-forwarded-for", *line);
+            }
+            let mut parts = request.body(Body::empty()).unwrap().into_parts().0;
+            let connection: SocketAddr = "127.0.0.1:9".parse().unwrap();
+            parts.extensions.insert(ConnectInfo(connection));
+            source(&parts).unwrap().to_string()
+        };
+        assert_eq!(told(&["192.0.2.1"]), "192.0.2.1");
+        assert_eq!(told(&["10.0.0.1, 192.0.2.1"]), "192.0.2.1");
+        assert_eq!(told(&["10.0.0.1", "2001:db8::1"]), "2001:db8::1");
+        assert_eq!(told(&["[2001:db8::1]:443"]), "2001:db8::1");
+        assert_eq!(told(&["192.0.2.1:443"]), "192.0.2.1");
+        for nothing in [&[][..], &["unknown"], &["192.0.2.1, "]] {
+            assert_eq!(told(nothing), "127.0.0.1");
+        }
+    }
 }

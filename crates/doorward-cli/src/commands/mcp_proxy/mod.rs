@@ -21,7 +21,7 @@ use doorward::axum::Identity;
 use doorward::core::Secret;
 use doorward::mcp::{self, McpLayer};
 use doorward::{Authenticator, Config, IssuerConfig, SecretText};
-use doorward_issuer::authorization_server::axum::router;
+use doorward_issuer::authorization_server::axum::{router, router_with_source, source_in_header};
 use doorward_issuer::authorization_server::transport::{HttpSettings, HttpTransport};
 use doorward_issuer::authorization_server::{
     AnyStore, AuthorizationServer, DiscoveryError, KeyRing, Pages, Sessions, Settings as Server,
@@ -142,12 +142,15 @@ async fn assemble(
             let store = Arc::new(AnyStore::open(&settings.store, Some(ring)).map_err(wrong)?);
             let pages = Pages::new(settings.page)
                 .map_err(|error| Failure::usage(format!("page: {error}")))?;
-            app = app.merge(router(
-                server.clone(),
-                Arc::clone(&store),
-                Arc::clone(&transport),
-                pages,
-            ));
+            let (store_too, transport_too) = (Arc::clone(&store), Arc::clone(&transport));
+            let own = server.clone();
+            app = app.merge(match settings.client_address_header {
+                None => router(own, store_too, transport_too, pages),
+                Some(name) => {
+                    let source = source_in_header(name);
+                    router_with_source(own, store_too, transport_too, pages, source)
+                }
+            });
             sessions = Some(Sessions::new(server, store, transport));
             // The keys rotate, so they are fetched as anybody's are; from here, whatever stands in front.
             let mut issuer = IssuerConfig::new(public, resource);

@@ -69,6 +69,10 @@ pub(crate) struct Arguments {
     /// How long the MCP server may take to begin its answer [default: 5m]
     #[arg(long, value_name = "DURATION", env = "DOORWARD_MCP_TIMEOUT", value_parser = duration)]
     timeout: Option<Duration>,
+    /// The header field in which the proxy in front says who is calling, such as X-Forwarded-For; strangers are counted by
+    /// address, and without this by the connection's
+    #[arg(long, value_name = "FIELD", env = "DOORWARD_MCP_CLIENT_ADDRESS_HEADER")]
+    client_address_header: Option<String>,
     /// How many requests are passed on at once [default: 1024]
     #[arg(long, value_name = "COUNT", env = "DOORWARD_MCP_MAX_REQUESTS")]
     max_requests: Option<usize>,
@@ -117,6 +121,7 @@ struct File {
     max_body_bytes: Option<usize>,
     /// As a flag has it: `5m`.
     timeout: Option<String>,
+    client_address_header: Option<String>,
     max_requests: Option<usize>,
     page: PageSettings,
 }
@@ -140,6 +145,7 @@ pub(super) struct Settings {
     pub(super) allowed_origins: Vec<String>,
     pub(super) max_body_bytes: usize,
     pub(super) timeout: Duration,
+    pub(super) client_address_header: Option<HeaderName>,
     pub(super) max_requests: usize,
     pub(super) page: PageSettings,
     /// What is said of the resource, without its URL and its issuers.
@@ -283,6 +289,14 @@ impl Arguments {
         });
         let timeout = file.timeout.as_deref().map(duration).transpose();
         let timeout = timeout.map_err(|why| wrong("timeout", &why))?;
+        let client_address_header = self
+            .client_address_header
+            .clone()
+            .or(file.client_address_header)
+            .map(|name| {
+                let why = "is no name of a header field";
+                HeaderName::try_from(name).map_err(|_| wrong("client_address_header", why))
+            });
         Ok(Settings {
             upstream,
             upstream_authorization: authorization.transpose()?,
@@ -304,6 +318,7 @@ impl Arguments {
                 .max_body_bytes
                 .or(file.max_body_bytes)
                 .unwrap_or(4 * 1024 * 1024),
+            client_address_header: client_address_header.transpose()?,
             timeout: self.timeout.or(timeout).unwrap_or(Duration::from_secs(300)),
             max_requests: self.max_requests.or(file.max_requests).unwrap_or(1024),
             page: file.page,

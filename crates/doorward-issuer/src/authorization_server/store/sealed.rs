@@ -87,6 +87,11 @@ impl<S: Store> Store for Sealed<S> {
     }
 
     async fn take(&self, key: Key, now: i64) -> Result<Option<Vec<u8>>, StoreError> {
+        // A node whose ring is behind takes nothing from those that can open it.
+        let there = self.inner.read(key, None, now).await?;
+        if there.is_none_or(|sealed| self.open(key, &sealed).is_none()) {
+            return Ok(None);
+        }
         let sealed = self.inner.take(key, now).await?;
         Ok(sealed.and_then(|sealed| Some(self.open(key, &sealed)?.0)))
     }
