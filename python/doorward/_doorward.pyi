@@ -509,6 +509,61 @@ class Logout:
     def issued_at(self) -> float:
         """`iat`, seconds since the epoch."""
 
+def clerk_table() -> str:
+    """The table of operations of Clerk's Backend API, as JSON."""
+
+@final
+class BackendApi:
+    """A client of Clerk's Backend API. Nothing is opened before the first call."""
+
+    def __new__(
+        cls,
+        *,
+        secret_key: str | None = None,
+        machine_secret_key: str | None = None,
+        base_url: str | None = None,
+    ) -> Self:
+        """Raises `ConfigError`."""
+    def start(
+        self,
+        operation: str,
+        arguments: str,
+        *,
+        files: Sequence[tuple[str, str, str, bytes]] = [],
+        secret_key: str | None = None,
+        timeout: float | None = None,
+        attempts: int | None = None,
+        headers: Sequence[tuple[str, str]] = [],
+    ) -> Calling:
+        """Starts a call: an operation's id, its arguments as a JSON object, and files as (parameter, file name, media
+        type, content). Raises `doorward.clerk.ClerkError` for arguments that make no request.
+        """
+    def start_raw(
+        self,
+        method: str,
+        target: str,
+        body: str | None = None,
+        *,
+        secret_key: str | None = None,
+        timeout: float | None = None,
+        attempts: int | None = None,
+        headers: Sequence[tuple[str, str]] = [],
+    ) -> Calling:
+        """Starts a request that the table does not know."""
+
+@final
+class Calling:
+    """A call of the Backend API on its way."""
+
+    @property
+    def fetch_id(self) -> int: ...
+    def wait(self) -> None:
+        """Blocks, without the GIL, until there is an answer."""
+    def outcome(self) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Status, headers and body of a success; raises `doorward.clerk.ClerkError` for anything else."""
+    def cancel(self) -> None:
+        """Gives up. The request may have taken effect."""
+
 @final
 class Credentials:
     """`request.auth`: the caller and what it may do, in Starlette's shape."""

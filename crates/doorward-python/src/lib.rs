@@ -6,6 +6,7 @@
 mod asgi;
 mod authenticator;
 mod authorization_server;
+mod backend_api;
 mod carrier;
 mod conformance;
 mod dev_issuer;
@@ -61,6 +62,9 @@ fn _doorward(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(webhook_event::read_webhook_event, module)?)?;
     module.add_function(wrap_pyfunction!(webhook::webhook_body_refused, module)?)?;
     module.add_function(wrap_pyfunction!(asgi::admit, module)?)?;
+    module.add_class::<backend_api::BackendApi>()?;
+    module.add_class::<backend_api::Calling>()?;
+    module.add_function(wrap_pyfunction!(backend_api::clerk_table, module)?)?;
     module.add_function(wrap_pyfunction!(verify_jws, module)?)?;
     module.add_function(wrap_pyfunction!(inspect, module)?)?;
     Ok(())

@@ -38,6 +38,12 @@ pub(crate) fn handle() -> PyResult<Handle> {
 /// What a task of the runtime will have brought about.
 pub(crate) struct Promise<T>(Arc<Kept<T>>);
 
+impl<T> Clone for Promise<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
 struct Kept<T> {
     value: Mutex<Option<T>>,
     arrived: Condvar,
@@ -46,21 +52,24 @@ struct Kept<T> {
 impl<T: Clone + Send + 'static> Promise<T> {
     /// Runs `work` on the runtime.
     pub(crate) fn of(work: impl Future<Output = T> + Send + 'static) -> PyResult<Self> {
-        let promise = Self::kept(None);
-        let kept = Arc::clone(&promise.0);
-        handle()?.spawn(async move {
-            let value = work.await;
-            *kept.lock() = Some(value);
-            kept.arrived.notify_all();
-        });
+        let promise = Self::open();
+        let kept = promise.clone();
+        handle()?.spawn(async move { kept.keep(work.await) });
         Ok(promise)
     }
 
-    fn kept(value: Option<T>) -> Self {
+    /// One that somebody else will [`keep`](Self::keep).
+    pub(crate) fn open() -> Self {
         Self(Arc::new(Kept {
-            value: Mutex::new(value),
+            value: Mutex::new(None),
             arrived: Condvar::new(),
         }))
+    }
+
+    /// Keeps it. The first value stays.
+    pub(crate) fn keep(&self, value: T) {
+        self.0.lock().get_or_insert(value);
+        self.0.arrived.notify_all();
     }
 
     /// Tells it from others, as long as it is held.

@@ -1,11 +1,12 @@
-"""The SDK's object, as far as it authenticates requests."""
+"""The SDK's object: the Backend API, and the authentication of requests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import Any
 
+from doorward import clerk
 from doorward.compat._suggest import text
 
 from .security import (
@@ -16,25 +17,44 @@ from .security import (
     authenticate_request_async,
 )
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
-
 __all__ = ["Clerk"]
 
 
-class Clerk:
-    """`authenticate_request` with the secret key of `bearer_auth`.
+class Clerk(clerk.Clerk):
+    """`doorward.clerk.Clerk`, with the original's settings and `authenticate_request`.
 
-    The Backend API (`users`, `sessions`, `organizations`, …) is not here: keep the original's
-    `Clerk` for it, under another name. Options are left as they are; the original writes its
-    secret key into them.
+    `client`, `async_client` and `debug_logger` have nothing to act on here: connections are the
+    engine's, and there is nothing to log that is not secret. Of a `retry_config` only its strategy
+    "none" counts; what is safe to try again is decided by what happened. Options of requests are
+    left as they are; the original writes its secret key into them.
     """
 
-    def __init__(self, bearer_auth: str | Callable[[], str | None] | None = None) -> None:
+    def __init__(
+        self,
+        bearer_auth: str | Callable[[], str | None] | None = None,
+        server_idx: int | None = None,
+        server_url: str | None = None,
+        url_params: dict[str, str] | None = None,
+        client: None = None,
+        async_client: None = None,
+        retry_config: Any = None,
+        timeout_ms: float | None = None,
+        debug_logger: object = None,
+    ) -> None:
+        if client is not None or async_client is not None:
+            raise TypeError(
+                "client and async_client: the engine has its own connections; proxies and "
+                "certificate authorities come from HTTPS_PROXY, NO_PROXY and SSL_CERT_FILE"
+            )
+        if server_idx not in (None, 0):
+            raise ValueError(f"server_idx: there is one server, 0; found {server_idx!r}")
+        for name, value in (url_params or {}).items():
+            server_url = server_url.replace(f"{{{name}}}", value) if server_url else None
         self._bearer_auth = (
             bearer_auth if callable(bearer_auth) else text("bearer_auth", bearer_auth)
+        )
+        super().__init__(
+            bearer_auth, server_url=server_url, timeout_ms=timeout_ms, retries=retry_config
         )
 
     def authenticate_request(
@@ -54,34 +74,3 @@ class Clerk:
             return options
         secret = self._bearer_auth() if callable(self._bearer_auth) else self._bearer_auth
         return replace(options, secret_key=secret)
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> NoReturn:
-            hint = "the Backend API is the original's: `from clerk_backend_api import Clerk`"
-            raise AttributeError(
-                f"doorward.compat's Clerk has no {name!r}; {hint}", name=name, obj=self
-            )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-    def __repr__(self) -> str:
-        return "Clerk()"

@@ -1,0 +1,266 @@
+//! Clerk's Backend API as Python calls it: an operation's id and JSON go in, the answer's bytes come out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use doorward::core::Secret;
+use doorward_clerk::{
+    ApiError, Arguments, CallOptions, Clerk, ClerkConfig, ErrorKind, Request, Response,
+    RetryPolicy, Started, Table, Upload,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyBytes;
+use serde_json::Value;
+
+use crate::refusal;
+use crate::runtime::Promise;
+
+/// The text of the table of operations.
+#[pyfunction]
+pub(crate) fn clerk_table() -> &'static str {
+    doorward_clerk::table::JSON
+}
+
+/// A client of the Backend API. Nothing is opened before the first call.
+#[pyclass(frozen, module = "doorward", name = "BackendApi")]
+pub(crate) struct BackendApi(Clerk);
+
+/// Name, file name, media type, content.
+type File = (String, String, String, Vec<u8>);
+
+#[pymethods]
+impl BackendApi {
+    #[new]
+    #[pyo3(signature = (*, secret_key=None, machine_secret_key=None, base_url=None))]
+    fn new(
+        py: Python<'_>,
+        secret_key: Option<String>,
+        machine_secret_key: Option<String>,
+        base_url: Option<String>,
+    ) -> PyResult<Self> {
+        let mut config = ClerkConfig {
+            secret_key: secret_key.map(Secret::new),
+            machine_secret_key: machine_secret_key.map(Secret::new),
+            ..ClerkConfig::default()
+        };
+        if let Some(base_url) = base_url {
+            config.base_url = base_url;
+        }
+        let clerk = Clerk::with_config(config);
+        clerk
+            .map(Self)
+            .map_err(|error| refusal::config_error(py, &error.to_string()))
+    }
+
+    /// Starts a call of an operation of the table.
+    #[pyo3(signature = (operation, arguments, *, files=Vec::new(), secret_key=None, timeout=None, attempts=None, headers=Vec::new()))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    fn start(
+        &self,
+        py: Python<'_>,
+        operation: &str,
+        arguments: &str,
+        files: Vec<File>,
+        secret_key: Option<String>,
+        timeout: Option<f64>,
+        attempts: Option<u32>,
+        headers: Vec<(String, String)>,
+    ) -> PyResult<Calling> {
+        let Some(operation) = Table::get().operation(operation) else {
+            return Err(PyValueError::new_err("there is no such operation"));
+        };
+        let Value::Object(arguments) = json(arguments)? else {
+            return Err(PyTypeError::new_err("arguments are a JSON object"));
+        };
+        let mut arguments = Arguments::from(arguments);
+        for (name, file_name, content_type, bytes) in files {
+            let upload = Upload {
+                file_name,
+                content_type,
+                bytes,
+            };
+            arguments = arguments.file(name, upload);
+        }
+        let request = operation.request(arguments);
+        let request = request.map_err(|error| raise(py, &error.into()))?;
+        let options = options(secret_key, timeout, attempts, headers)?;
+        Calling::start(py, &self.0, request, options)
+    }
+
+    /// Starts a request that the table does not know. `target` is sent as it is.
+    #[pyo3(signature = (method, target, body=None, *, secret_key=None, timeout=None, attempts=None, headers=Vec::new()))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    fn start_raw(
+        &self,
+        py: Python<'_>,
+        method: String,
+        target: String,
+        body: Option<&str>,
+        secret_key: Option<String>,
+        timeout: Option<f64>,
+        attempts: Option<u32>,
+        headers: Vec<(String, String)>,
+    ) -> PyResult<Calling> {
+        let mut request = Request::new(method, target);
+        if let Some(body) = body {
+            request = request.with_json(json(body)?);
+        }
+        let options = options(secret_key, timeout, attempts, headers)?;
+        Calling::start(py, &self.0, request, options)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+fn json(text: &str) -> PyResult<Value> {
+    serde_json::from_str(text).map_err(|_| PyValueError::new_err("an argument is not JSON"))
+}
+
+fn options(
+    secret_key: Option<String>,
+    timeout: Option<f64>,
+    attempts: Option<u32>,
+    headers: Vec<(String, String)>,
+) -> PyResult<CallOptions> {
+    let deadline = timeout.map(Duration::try_from_secs_f64).transpose();
+    let deadline =
+        deadline.map_err(|_| PyValueError::new_err("a timeout is a positive number of seconds"))?;
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        // The value may be a secret.
+        let bad = || PyValueError::new_err(format!("{name:?} is no header field that can be sent"));
+        let field = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
+        map.insert(field, HeaderValue::from_str(&value).map_err(|_| bad())?);
+    }
+    Ok(CallOptions {
+        secret_key: secret_key.map(Secret::new),
+        deadline,
+        retry: attempts.map(|attempts| RetryPolicy {
+            attempts: attempts.max(1),
+            ..RetryPolicy::default()
+        }),
+        headers: map,
+    })
+}
+
+/// A call on its way.
+#[pyclass(frozen, module = "doorward", name = "Calling")]
+pub(crate) struct Calling {
+    answer: Promise<Answer>,
+    started: Mutex<Option<Started>>,
+}
+
+/// `None`: it was given up.
+type Answer = Arc<Option<Result<Response, ApiError>>>;
+
+/// Status, headers, body.
+type Parts<'py> = (u16, Vec<(String, String)>, Bound<'py, PyBytes>);
+
+#[pymethods]
+impl Calling {
+    #[getter]
+    fn fetch_id(&self) -> usize {
+        self.answer.id()
+    }
+
+    fn wait(&self, py: Python<'_>) -> PyResult<()> {
+        self.answer.wait(py)
+    }
+
+    /// Status, headers and body of a success.
+    fn outcome<'py>(&self, py: Python<'py>) -> PyResult<Parts<'py>> {
+        match self.answer.value().as_deref() {
+            Some(Some(Ok(response))) => Ok(parts(py, response)),
+            Some(Some(Err(error))) => Err(raise(py, error)),
+            Some(None) | None => Err(given_up(py)),
+        }
+    }
+
+    /// Gives up. The request may have taken effect.
+    fn cancel(&self) {
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(started) = started.take() {
+            started.cancel();
+        }
+        self.answer.keep(Arc::new(None));
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "Calling()"
+    }
+}
+
+impl Calling {
+    fn start(
+        py: Python<'_>,
+        clerk: &Clerk,
+        request: Request,
+        options: CallOptions,
+    ) -> PyResult<Self> {
+        let answer = Promise::<Answer>::open();
+        let kept = answer.clone();
+        let started = py.detach(|| {
+            clerk.start(request, options, move |result| {
+                kept.keep(Arc::new(Some(result)));
+            })
+        });
+        let started = started.map_err(|error| raise(py, &error))?;
+        Ok(Self {
+            answer,
+            started: Mutex::new(Some(started)),
+        })
+    }
+}
+
+fn parts<'py>(py: Python<'py>, response: &Response) -> Parts<'py> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter();
+    let headers = headers.map(|(name, value)| (name.as_str().to_owned(), text(value)));
+    let body = PyBytes::new(py, response.bytes());
+    (response.status(), headers.collect(), body)
+}
+
+/// `doorward.clerk.ClerkError`, of the class that fits.
+fn raise(py: Python<'_>, error: &ApiError) -> PyErr {
+    let kind = match error.kind() {
+        ErrorKind::Arguments => "arguments",
+        ErrorKind::Refused => "refused",
+        ErrorKind::Unreachable => "unreachable",
+        ErrorKind::Interrupted => "interrupted",
+        ErrorKind::TimedOut => "timed_out",
+        ErrorKind::Throttled => "throttled",
+        _ => "unreadable",
+    };
+    let build = || {
+        failed(py)?.call1((
+            kind,
+            error.to_string(),
+            error.response().map(|response| parts(py, response)),
+            error.trace_id(),
+            error.retry_after().map(|wait| wait.as_secs_f64()),
+            error.attempts(),
+            error.may_have_arrived(),
+        ))
+    };
+    build().map_or_else(|error| error, PyErr::from_value)
+}
+
+fn given_up(py: Python<'_>) -> PyErr {
+    let why = "the call was given up";
+    let nothing = None::<Parts<'_>>;
+    let build = || {
+        let trace = None::<String>;
+        failed(py)?.call1(("interrupted", why, nothing, trace, None::<f64>, 0, true))
+    };
+    build().map_or_else(|error| error, PyErr::from_value)
+}
+
+fn failed(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static FAILED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    FAILED.import(py, "doorward.clerk._errors", "failed")
+}

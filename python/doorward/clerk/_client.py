@@ -1,0 +1,343 @@
+"""The client: resources and operations as the table has them, made when they are asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from doorward import _doorward
+from doorward._rejection import ConfigError
+
+from ._arguments import Step, json_of, steps
+from ._errors import failed
+from ._objects import List, listed, wrapped
+from ._table import table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from inspect import Signature
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from ._table import Operation
+    from .types import Resources as _Resources
+
+    Bearer = str | Callable[[], str | None] | None
+else:
+    _Resources = object
+
+__all__ = ["Clerk"]
+
+
+class Clerk(_Resources):
+    """A client of Clerk's Backend API.
+
+    `bearer_auth` is the instance's secret key, or a function that is asked for it at each call;
+    without it `CLERK_SECRET_KEY`. Machine tokens are created with `machine_secret_key`
+    (`CLERK_MACHINE_SECRET_KEY`); a machine's key will do as `bearer_auth` too. `server_url` is the
+    API (`CLERK_API_URL`; https, or this machine). `timeout_ms` is how long a call may take with all
+    its attempts (default 30 seconds, at most 55), `retries` how often it may be tried again
+    (default 3; a POST only where it cannot have taken effect).
+
+    Nothing is opened before the first call. One client serves all threads and event loops, and goes
+    on working after a fork.
+
+    Raises `doorward.ConfigError` for a setting that makes no sense.
+    """
+
+    def __init__(
+        self,
+        bearer_auth: Bearer = None,
+        *,
+        machine_secret_key: str | None = None,
+        server_url: str | None = None,
+        timeout_ms: float | None = None,
+        retries: int | None = None,
+    ) -> None:
+        if bearer_auth is not None and not isinstance(bearer_auth, str):
+            if not callable(bearer_auth):
+                found = type(bearer_auth).__name__
+                raise ConfigError(f"bearer_auth: expected text or a function, found {found}")
+            self._ask: Callable[[], str | None] | None = bearer_auth
+            secret_key = None
+        else:
+            self._ask = None
+            secret_key = bearer_auth or os.environ.get("CLERK_SECRET_KEY") or None
+        machine = machine_secret_key or os.environ.get("CLERK_MACHINE_SECRET_KEY") or None
+        if machine is None and secret_key is not None and secret_key.startswith("ak_"):
+            machine = secret_key
+        self._keys = {"secret_key": secret_key, "machine_secret_key": machine}
+        self._timeout = _seconds(timeout_ms)
+        self._attempts = _attempts(retries)
+        server_url = server_url or os.environ.get("CLERK_API_URL") or None
+        self._api = _doorward.BackendApi(base_url=server_url, **self._keys)
+
+    def send(self, method: str, target: str, body: Any = None, **options: Any) -> Any:
+        """Sends what the table does not know: a path after the base URL with its query, percent-
+        encoded, and a JSON body. The answer is plain JSON.
+        """
+        return _read(None, _waited(self._start_raw(method, target, body, options)))
+
+    async def send_async(self, method: str, target: str, body: Any = None, **options: Any) -> Any:
+        """Like `send`, for an event loop."""
+        return _read(None, await _awaited(self._start_raw(method, target, body, options)))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Resource:
+            verbs = table().resources.get(name)
+            if verbs is None:
+                raise _unknown(self, "clerk", name, table().resources)
+            # The next time it is an ordinary attribute.
+            resource = self.__dict__[name] = Resource(self, name, verbs)
+            return resource
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *table().resources})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing is closed by hand: connections end with the client, or when they rest."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def __repr__(self) -> str:
+        return "Clerk()"
+
+    def _start(self, step: Step, options: Options) -> _doorward.Calling:
+        return self._at(options).start(
+            step.operation.id,
+            step.arguments,
+            files=step.files,
+            secret_key=self._key(step.operation.auth),
+            timeout=_or(_seconds(options.timeout_ms), self._timeout),
+            attempts=_or(_attempts(options.retries), self._attempts),
+            headers=list((options.http_headers or {}).items()),
+        )
+
+    def _start_raw(
+        self, method: str, target: str, body: Any, given: dict[str, Any]
+    ) -> _doorward.Calling:
+        options = Options(**given)
+        return self._at(options).start_raw(
+            method,
+            target,
+            None if body is None else json_of(body),
+            secret_key=self._key("secret"),
+            timeout=_or(_seconds(options.timeout_ms), self._timeout),
+            attempts=_or(_attempts(options.retries), self._attempts),
+            headers=list((options.http_headers or {}).items()),
+        )
+
+    def _at(self, options: Options) -> _doorward.BackendApi:
+        if options.server_url is None:
+            return self._api
+        return _doorward.BackendApi(base_url=options.server_url, **self._keys)
+
+    def _key(self, auth: str) -> str | None:
+        """The key of this call, where it has one of its own."""
+        if self._ask is None or (auth == "machine" and self._keys["machine_secret_key"]):
+            return None
+        return self._ask()
+
+
+class Options(NamedTuple):
+    """What every call takes besides its arguments."""
+
+    retries: Any = None
+    server_url: str | None = None
+    timeout_ms: float | None = None
+    http_headers: Mapping[str, str] | None = None
+
+
+class Resource:
+    """The operations of one resource: `clerk.users.get(…)`, `await clerk.users.get_async(…)`."""
+
+    def __init__(self, clerk: Clerk, name: str, verbs: dict[str, Operation]) -> None:
+        self._clerk = clerk
+        self._name = name
+        self._verbs = verbs
+
+    def __getattr__(self, name: str) -> Method | AsyncMethod:
+        operation = self._verbs.get(name)
+        if operation is not None:
+            method = Method(self._clerk, operation, name)
+        else:
+            operation = self._verbs.get(name.removesuffix("_async"))
+            if operation is None or not name.endswith("_async"):
+                raise _unknown(self, f"clerk.{self._name}", name, dir(self))
+            method = AsyncMethod(self._clerk, operation, name)
+        self.__dict__[name] = method
+        return method
+
+    def __dir__(self) -> list[str]:
+        return sorted([*self._verbs, *(f"{verb}_async" for verb in self._verbs)])
+
+    def __repr__(self) -> str:
+        return f"<clerk.{self._name}: {', '.join(sorted(self._verbs))}>"
+
+
+class _Bound:
+    """An operation of a client."""
+
+    def __init__(self, clerk: Clerk, operation: Operation, name: str) -> None:
+        self._clerk = clerk
+        self._operation = operation
+        self.__name__ = name
+        self.__qualname__ = f"clerk.{operation.resource}.{name}"
+        self.__doc__ = None
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__doc__":
+            from ._describe import description
+
+            return description(self._operation)
+        return super().__getattribute__(name)
+
+    @property
+    def __signature__(self) -> Signature:
+        from ._describe import signature
+
+        return signature(self._operation)
+
+    def __repr__(self) -> str:
+        return f"<{self.__qualname__}: {self._operation.method} {self._operation.path}>"
+
+    def _steps(self, request: Any, keywords: dict[str, Any]) -> list[Step]:
+        return steps(self._operation, self.__qualname__, request, keywords)
+
+
+class Method(_Bound):
+    """An operation, called like a function."""
+
+    def __call__(
+        self,
+        *,
+        request: Any = None,
+        retries: Any = None,
+        server_url: str | None = None,
+        timeout_ms: float | None = None,
+        http_headers: Mapping[str, str] | None = None,
+        **keywords: Any,
+    ) -> Any:
+        options = Options(retries, server_url, timeout_ms, http_headers)
+        result = None
+        for step in self._steps(request, keywords):
+            with step:
+                answer = _waited(self._clerk._start(step, options))
+            result = _read(step.operation, answer)
+        return result
+
+
+class AsyncMethod(_Bound):
+    """An operation, called like a coroutine function."""
+
+    async def __call__(
+        self,
+        *,
+        request: Any = None,
+        retries: Any = None,
+        server_url: str | None = None,
+        timeout_ms: float | None = None,
+        http_headers: Mapping[str, str] | None = None,
+        **keywords: Any,
+    ) -> Any:
+        options = Options(retries, server_url, timeout_ms, http_headers)
+        result = None
+        for step in self._steps(request, keywords):
+            with step:
+                answer = await _awaited(self._clerk._start(step, options))
+            result = _read(step.operation, answer)
+        return result
+
+
+_Answer = tuple[int, list[tuple[str, str]], bytes]
+
+
+def _waited(calling: _doorward.Calling) -> _Answer:
+    try:
+        calling.wait()
+    except BaseException:
+        calling.cancel()
+        raise
+    return calling.outcome()
+
+
+async def _awaited(calling: _doorward.Calling) -> _Answer:
+    from doorward._authenticator import settled
+
+    try:
+        await settled(calling)
+    except BaseException:
+        calling.cancel()
+        raise
+    return calling.outcome()
+
+
+def _read(operation: Operation | None, answer: _Answer) -> Any:
+    _, _, body = answer
+    shape = operation.shape if operation is not None else "any"
+    if shape == "text":
+        return body.decode("utf-8", "replace")
+    if not body.strip():
+        return List[Any]() if shape in ("array", "page") else None
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        name = "" if operation is None else f"{operation.method} {operation.path}: "
+        why = f"{name}the answer is a success, and not JSON that can be read"
+        raise failed("unreadable", why, answer, None, None, 1, True) from error
+    if operation is None:
+        return value
+    if shape in ("array", "page"):
+        return listed(value, operation.items, operation.response)
+    if isinstance(value, list):
+        return listed(cast("list[Any]", value), None, operation.response)
+    named = operation.response not in (None, "object")
+    return wrapped(value, operation.response if named else "Object")
+
+
+def _seconds(timeout_ms: float | None) -> float | None:
+    return None if timeout_ms is None else timeout_ms / 1000
+
+
+def _attempts(retries: Any) -> int | None:
+    """Attempts, for a number of retries or a `RetryConfig` of the original."""
+    if retries is None:
+        return None
+    if isinstance(retries, int) and not isinstance(retries, bool) and retries >= 0:
+        return retries + 1
+    strategy = getattr(retries, "strategy", None)
+    if strategy is None:
+        raise TypeError("retries: expected a number from 0 up")
+    return 1 if strategy == "none" else None
+
+
+def _or(own: Any, general: Any) -> Any:
+    return general if own is None else own
+
+
+def _unknown(owner: object, path: str, name: str, known: Any) -> AttributeError:
+    if name.startswith("__"):
+        return AttributeError(name)
+    from doorward.compat._suggest import did_you_mean
+
+    hint = did_you_mean(name, known)
+    return AttributeError(f"{path} has no {name!r}{hint}", name=name, obj=owner)

@@ -1,0 +1,229 @@
+"""Answers: the JSON that came, with the table's names on it. Nothing is checked and nothing lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["List", "Object"]
+
+_T = TypeVar("_T")
+
+
+class Object:
+    """An object of the API. `user.first_name` and `user["first_name"]` are the same value.
+
+    A documented field that did not come is None as an attribute; a field nobody documented is
+    there under its name. Times are integers, milliseconds since 1970. Words of a known set are
+    plain text, because more may come.
+    """
+
+    __slots__ = ("__data", "__type")
+
+    def __init__(self, data: Mapping[str, Any], type_name: str | None = None) -> None:
+        object.__setattr__(self, "_Object__data", data)
+        object.__setattr__(self, "_Object__type", type_name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The field, or `default` where it did not come."""
+        return self[name] if name in self.__data else default
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that came, as plain JSON; a copy."""
+        return cast("dict[str, Any]", _copied(self.__data))
+
+    def __getitem__(self, name: str) -> Any:
+        value = self.__data[name]
+        # Plain values, and what is most asked for.
+        if type(value) is not dict and type(value) is not list:
+            return value
+        return wrapped(value, _fields(self.__type).get(name))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in self.__data:
+                return self[name]
+            computed = _COMPUTED.get((self.__type, name))
+            if computed is not None:
+                return computed(self)
+            fields = _fields(self.__type)
+            if name in fields:
+                return None
+            if name.startswith("__"):
+                raise AttributeError(name)
+            from doorward.compat._suggest import did_you_mean
+
+            hint = did_you_mean(name, [*fields, *self.__data])
+            kind = self.__type or "object"
+            raise AttributeError(f"this {kind} has no {name!r}{hint}", name=name, obj=self)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"an answer is not changed: {name!r}; `to_dict()` is a copy")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.__data
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__data)
+
+    def __len__(self) -> int:
+        return len(self.__data)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Object):
+            return bool(self.__data == other.__data)
+        return NotImplemented
+
+    # What is compared by what is in it, and what is in it may be a list.
+    __hash__ = None  # type: ignore[assignment]
+
+    def __dir__(self) -> Iterable[str]:
+        computed = [name for kind, name in _COMPUTED if kind == self.__type]
+        return sorted({*super().__dir__(), *self.__data, *_fields(self.__type), *computed})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Object, (self.__data, self.__type))
+
+    def __repr__(self) -> str:
+        """Type and id; the rest is people's, or secret."""
+        found = self.__data.get("id")
+        shown = f"id={found!r}" if isinstance(found, str) else ""
+        return f"{self.__type or 'Object'}({shown})"
+
+
+class List(list[_T], Generic[_T]):
+    """A list of the API, whichever of its three shapes it had."""
+
+    #: How many there are altogether; None where the API does not count.
+    total_count: int | None
+    #: What else came with the list.
+    rest: dict[str, Any]
+
+    def __init__(
+        self,
+        items: Iterable[_T] = (),
+        total_count: int | None = None,
+        rest: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(items)
+        self.total_count = total_count
+        self.rest = rest or {}
+
+    @property
+    def data(self) -> List[_T]:
+        """The list itself."""
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """`data`, `total_count` and what else came, as plain JSON; a copy."""
+        data = [item.to_dict() if isinstance(item, Object) else _copied(item) for item in self]
+        rest = cast("dict[str, Any]", _copied(self.rest))
+        return {**rest, "data": data, "total_count": self.total_count}
+
+
+def wrapped(value: Any, kind: str | None) -> Any:
+    """The value with the names of its type; what has none is left as it came."""
+    if kind is None:
+        return value
+    if type(value) is list and kind.startswith("["):
+        inner = kind[1:].removesuffix("?").removesuffix("]").removesuffix("?")
+        return [wrapped(item, inner) for item in value]
+    if type(value) is dict:
+        name = kind.removesuffix("?")
+        # Free-form objects, maps, and types that nobody wrote down stay plain.
+        if name[:1].isupper():
+            return Object(value, name)
+    return value
+
+
+def listed(value: Any, items: str | None, kind: str | None) -> Any:
+    """A list in any of the three shapes; whatever else came, as an object."""
+    if isinstance(value, list):
+        return List(_items(cast("list[Any]", value), kind))
+    if isinstance(value, dict):
+        rest = dict(cast("dict[str, Any]", value))
+        for name in (items, "data"):
+            if name is not None and isinstance(rest.get(name), list):
+                found = rest.pop(name)
+                count = rest.pop("total_count", None)
+                if type(count) is not int:
+                    # Not a number: kept, and not taken for one.
+                    if count is not None:
+                        rest["total_count"] = count
+                    count = None
+                return List(_items(found, kind), count, rest)
+        return Object(cast("dict[str, Any]", value))
+    return value
+
+
+def error_of(body: dict[str, Any]) -> Object:
+    """The body of a refusal."""
+    return Object(body, _ERRORS)
+
+
+def _items(values: list[Any], kind: str | None) -> Iterator[Any]:
+    for value in values:
+        yield Object(value, kind) if type(value) is dict else value
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _copied(item) for name, item in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in cast("list[Any]", value)]
+    return value
+
+
+def _fields(kind: str | None) -> Mapping[str, str]:
+    if kind is None:
+        return {}
+    own = _OWN.get(kind)
+    if own is not None:
+        return own
+    from ._table import table
+
+    return table().fields(kind)
+
+
+def _primary(field: str, chosen: str, name: str) -> Any:
+    def primary(user: Object) -> str | None:
+        wanted = user.get(chosen)
+        entries = user.get(field)
+        for entry in cast("list[Any]", entries) if isinstance(entries, list) else ():
+            if isinstance(entry, Object) and wanted is not None and entry.get("id") == wanted:
+                found = entry.get(name)
+                return found if isinstance(found, str) else None
+        return None
+
+    return primary
+
+
+_ERRORS = "Errors"
+#: Types of our own.
+_OWN: dict[str, dict[str, str]] = {
+    _ERRORS: {"errors": "[Error]", "meta": "object", "clerk_trace_id": "string"},
+    "Error": {"code": "string", "message": "string", "long_message": "string", "meta": "object"},
+}
+
+
+def _param_name(error: Object) -> str | None:
+    meta = error.get("meta")
+    return cast("dict[str, Any]", meta).get("param_name") if isinstance(meta, dict) else None
+
+
+#: What is worked out from an object's fields, where no field has the name.
+_COMPUTED = {
+    ("User", "primary_email_address"): _primary(
+        "email_addresses", "primary_email_address_id", "email_address"
+    ),
+    ("User", "primary_phone_number"): _primary(
+        "phone_numbers", "primary_phone_number_id", "phone_number"
+    ),
+    ("Error", "param_name"): _param_name,
+}
