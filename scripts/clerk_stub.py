@@ -19,10 +19,11 @@ TABLE = ROOT / "crates/doorward-clerk/data/backend-api.json"
 STUB = ROOT / "python/doorward/clerk/types.pyi"
 
 HEAD = """\
-# Made by scripts/clerk_stub.py from crates/doorward-clerk/data/backend-api.json; edit neither this nor by hand.
-from collections.abc import AsyncIterator, Iterator, Mapping
+# ruff: noqa: E501, A002
+# Made by scripts/clerk_stub.py from crates/doorward-clerk/data/backend-api.json; edit that.
+from collections.abc import Iterator, Mapping
 from os import PathLike
-from typing import IO, Any, Literal, Protocol, TypedDict, overload
+from typing import IO, Any, Protocol, TypedDict, overload
 
 from typing_extensions import NotRequired, Required, Unpack
 
@@ -54,7 +55,10 @@ def main() -> int:
     if "--check" in sys.argv[1:]:
         if STUB.exists() and STUB.read_text() == made:
             return 0
-        print(f"{STUB.relative_to(ROOT)} is not what the table makes; run scripts/clerk_stub.py", file=sys.stderr)
+        print(
+            f"{STUB.relative_to(ROOT)} is not what the table makes; run scripts/clerk_stub.py",
+            file=sys.stderr,
+        )
         return 1
     STUB.write_text(made)
     return 0
@@ -68,7 +72,9 @@ def stub(table: dict[str, Any]) -> str:
     parts = [HEAD]
     for name, fields in types.items():
         if name in asked:
-            parts.append(request_type(name if name not in answered else f"{name}Input", fields, answered))
+            parts.append(
+                request_type(name if name not in answered else f"{name}Input", fields, answered)
+            )
         if name in answered or name not in asked:
             parts.append(answer_type(name, fields))
     by_id = {operation["id"]: operation for operation in operations}
@@ -77,12 +83,16 @@ def stub(table: dict[str, Any]) -> str:
         extra: list[dict[str, Any]] = []
         if operation["id"] in REPLACING:
             known = {p["name"] for p in operation["parameters"]}
-            extra = [p for p in by_id[REPLACING[operation["id"]]]["parameters"] if p["name"] not in known]
+            extra = [
+                p for p in by_id[REPLACING[operation["id"]]]["parameters"] if p["name"] not in known
+            ]
         parts.append(arguments_type(operation, extra, answered))
         resources.setdefault(operation["resource"], []).extend(methods(operation))
     for resource, lines in resources.items():
         parts.append(f"class {camel(resource)}Resource(Protocol):\n" + "".join(lines))
-    rows = "".join(f"    @property\n    def {name}(self) -> {camel(name)}Resource: ...\n" for name in resources)
+    rows = "".join(
+        f"    @property\n    def {name}(self) -> {camel(name)}Resource: ...\n" for name in resources
+    )
     parts.append("class Resources:\n" + rows)
     return "\n".join(parts)
 
@@ -112,7 +122,9 @@ def answer_type(name: str, fields: dict[str, str]) -> str:
     return f"class {name}(Model, Protocol):\n" + (rows or "    pass\n")
 
 
-def arguments_type(operation: dict[str, Any], extra: list[dict[str, Any]], answered: set[str]) -> str:
+def arguments_type(
+    operation: dict[str, Any], extra: list[dict[str, Any]], answered: set[str]
+) -> str:
     fields = ""
     for parameter in [*operation.get("parameters", ()), *extra]:
         text = python(parameter["type"], answered)
@@ -121,7 +133,7 @@ def arguments_type(operation: dict[str, Any], extra: list[dict[str, Any]], answe
     if operation["resource"] == "organization_roles":
         fields += "    instance_id: str\n"
     name = arguments_name(operation)
-    return f"class {name}(TypedDict, total=False):\n{fields or '    pass'+chr(10)}\nclass {name}Call({name}, CallOptions, total=False): ...\n"
+    return f"class {name}(TypedDict, total=False):\n{fields or '    pass' + chr(10)}\nclass {name}Call({name}, CallOptions, total=False): ...\n"
 
 
 def methods(operation: dict[str, Any]) -> list[str]:
@@ -189,7 +201,10 @@ def good(name: str) -> bool:
     return name.isidentifier() and not keyword.iskeyword(name)
 
 
-REPLACING = {"UpdateUser": "ReplaceUserMetadata", "UpdateOrganization": "ReplaceOrganizationMetadata"}
+REPLACING = {
+    "UpdateUser": "ReplaceUserMetadata",
+    "UpdateOrganization": "ReplaceOrganizationMetadata",
+}
 COMPUTED = {"User": ("primary_email_address", "primary_phone_number")}
 WORDS = {
     "string": "str",

@@ -7,6 +7,7 @@ import math
 import os
 from typing import TYPE_CHECKING, Any, cast
 
+from ._errors import ClerkError
 from ._objects import List, Object
 from ._table import Operation, table
 
@@ -55,10 +56,8 @@ class Step:
         trace: TracebackType | None,
     ) -> None:
         """Says of a second request's failure that there was a first one."""
-        if error is not None and self._before and hasattr(error, "may_have_arrived"):
+        if self._before and isinstance(error, ClerkError):
             error.may_have_arrived = True
-            if hasattr(error, "add_note"):
-                error.add_note("the update without the metadata has taken effect")
 
 
 def steps(operation: Operation, name: str, request: Any, keywords: dict[str, Any]) -> list[Step]:
@@ -203,8 +202,8 @@ def _unwrapped(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(by_alias=True, exclude_unset=True)
     if hasattr(value, "keys") and not isinstance(value, dict):
-        return dict(value)
-    return value
+        return dict(cast("Mapping[str, Any]", value))
+    return cast("Any", value)
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from doorward import _doorward
+from doorward._doorward import BackendApi, Calling
 from doorward._rejection import ConfigError
 
 from ._arguments import Step, json_of, steps
@@ -72,7 +72,7 @@ class Clerk(_Resources):
         self._timeout = _seconds(timeout_ms)
         self._attempts = _attempts(retries)
         server_url = server_url or os.environ.get("CLERK_API_URL") or None
-        self._api = _doorward.BackendApi(base_url=server_url, **self._keys)
+        self._api = BackendApi(base_url=server_url, **self._keys)
 
     def send(self, method: str, target: str, body: Any = None, **options: Any) -> Any:
         """Sends what the table does not know: a path after the base URL with its query, percent-
@@ -121,7 +121,8 @@ class Clerk(_Resources):
     def __repr__(self) -> str:
         return "Clerk()"
 
-    def _start(self, step: Step, options: Options) -> _doorward.Calling:
+    def begin(self, step: Step, options: Options) -> Calling:
+        """Starts one request. For the operations."""
         return self._at(options).start(
             step.operation.id,
             step.arguments,
@@ -132,9 +133,7 @@ class Clerk(_Resources):
             headers=list((options.http_headers or {}).items()),
         )
 
-    def _start_raw(
-        self, method: str, target: str, body: Any, given: dict[str, Any]
-    ) -> _doorward.Calling:
+    def _start_raw(self, method: str, target: str, body: Any, given: dict[str, Any]) -> Calling:
         options = Options(**given)
         return self._at(options).start_raw(
             method,
@@ -146,10 +145,10 @@ class Clerk(_Resources):
             headers=list((options.http_headers or {}).items()),
         )
 
-    def _at(self, options: Options) -> _doorward.BackendApi:
+    def _at(self, options: Options) -> BackendApi:
         if options.server_url is None:
             return self._api
-        return _doorward.BackendApi(base_url=options.server_url, **self._keys)
+        return BackendApi(base_url=options.server_url, **self._keys)
 
     def _key(self, auth: str) -> str | None:
         """The key of this call, where it has one of its own."""
@@ -241,7 +240,7 @@ class Method(_Bound):
         result = None
         for step in self._steps(request, keywords):
             with step:
-                answer = _waited(self._clerk._start(step, options))
+                answer = _waited(self._clerk.begin(step, options))
             result = _read(step.operation, answer)
         return result
 
@@ -263,7 +262,7 @@ class AsyncMethod(_Bound):
         result = None
         for step in self._steps(request, keywords):
             with step:
-                answer = await _awaited(self._clerk._start(step, options))
+                answer = await _awaited(self._clerk.begin(step, options))
             result = _read(step.operation, answer)
         return result
 
@@ -271,7 +270,7 @@ class AsyncMethod(_Bound):
 _Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
-def _waited(calling: _doorward.Calling) -> _Answer:
+def _waited(calling: Calling) -> _Answer:
     try:
         calling.wait()
     except BaseException:
@@ -280,7 +279,7 @@ def _waited(calling: _doorward.Calling) -> _Answer:
     return calling.outcome()
 
 
-async def _awaited(calling: _doorward.Calling) -> _Answer:
+async def _awaited(calling: Calling) -> _Answer:
     from doorward._authenticator import settled
 
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ._objects import Object, error_of
 
@@ -91,10 +91,10 @@ class ClerkError(Exception):
     def data(self) -> Object:
         """The body as an object; its `errors` are `self.errors`."""
         try:
-            body = json.loads(self.body)
-        except ValueError:
+            body: Any = json.loads(self.body)
+        except (ValueError, RecursionError):
             body = None
-        return error_of(body if isinstance(body, dict) else {"errors": []})
+        return error_of(cast("dict[str, Any]", body) if isinstance(body, dict) else {"errors": []})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.message,), self.__dict__)
@@ -119,13 +119,13 @@ def failed(
     errors: list[Object] = []
     if kind == "refused":
         try:
-            found = json.loads(body)
+            found: Any = json.loads(body)
         except (ValueError, RecursionError):
             found = None
         if isinstance(found, dict):
-            listed = error_of(found).get("errors")
+            listed = error_of(cast("dict[str, Any]", found)).get("errors")
             if isinstance(listed, list):
-                errors = [error for error in listed if isinstance(error, Object)]
+                errors = [error for error in cast("list[Any]", listed) if isinstance(error, Object)]
     return (ClerkAnswerError if errors else ClerkError)(
         message,
         kind=kind,

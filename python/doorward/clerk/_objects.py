@@ -37,28 +37,27 @@ class Object:
     def __getitem__(self, name: str) -> Any:
         value = self.__data[name]
         # Plain values, and what is most asked for.
-        if type(value) is not dict and type(value) is not list:
+        if not isinstance(value, (dict, list)):
             return value
+        value = cast("Any", value)
         return wrapped(value, _fields(self.__type).get(name))
 
-    if not TYPE_CHECKING:
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__data:
+            return self[name]
+        computed = _COMPUTED.get((self.__type, name))
+        if computed is not None:
+            return computed(self)
+        fields = _fields(self.__type)
+        if name in fields:
+            return None
+        if name.startswith("__"):
+            raise AttributeError(name)
+        from doorward.compat._suggest import did_you_mean
 
-        def __getattr__(self, name: str) -> Any:
-            if name in self.__data:
-                return self[name]
-            computed = _COMPUTED.get((self.__type, name))
-            if computed is not None:
-                return computed(self)
-            fields = _fields(self.__type)
-            if name in fields:
-                return None
-            if name.startswith("__"):
-                raise AttributeError(name)
-            from doorward.compat._suggest import did_you_mean
-
-            hint = did_you_mean(name, [*fields, *self.__data])
-            kind = self.__type or "object"
-            raise AttributeError(f"this {kind} has no {name!r}{hint}", name=name, obj=self)
+        hint = did_you_mean(name, [*fields, *self.__data])
+        kind = self.__type or "object"
+        raise AttributeError(f"this {kind} has no {name!r}{hint}", name=name, obj=self)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"an answer is not changed: {name!r}; `to_dict()` is a copy")
@@ -131,15 +130,15 @@ def wrapped(value: Any, kind: str | None) -> Any:
     """The value with the names of its type; what has none is left as it came."""
     if kind is None:
         return value
-    if type(value) is list and kind.startswith("["):
+    if isinstance(value, list) and kind.startswith("["):
         inner = kind[1:].removesuffix("?").removesuffix("]").removesuffix("?")
-        return [wrapped(item, inner) for item in value]
-    if type(value) is dict:
+        return [wrapped(item, inner) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
         name = kind.removesuffix("?")
         # Free-form objects, maps, and types that nobody wrote down stay plain.
         if name[:1].isupper():
-            return Object(value, name)
-    return value
+            return Object(cast("dict[str, Any]", value), name)
+    return cast("Any", value)
 
 
 def listed(value: Any, items: str | None, kind: str | None) -> Any:
@@ -169,7 +168,7 @@ def error_of(body: dict[str, Any]) -> Object:
 
 def _items(values: list[Any], kind: str | None) -> Iterator[Any]:
     for value in values:
-        yield Object(value, kind) if type(value) is dict else value
+        yield wrapped(value, kind if kind not in (None, "object") else "Object")
 
 
 def _copied(value: Any) -> Any:

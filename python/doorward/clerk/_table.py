@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from doorward import _doorward
+from doorward._doorward import clerk_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,7 @@ def table() -> Table:
     """The table of this version."""
     global _table
     if _table is None:
-        _table = Table(_doorward.clerk_table())
+        _table = Table(clerk_table())
     return _table
 
 

@@ -1,7 +1,8 @@
-# Made by scripts/clerk_stub.py from crates/doorward-clerk/data/backend-api.json; edit neither this nor by hand.
-from collections.abc import AsyncIterator, Iterator, Mapping
+# ruff: noqa: E501, A002
+# Made by scripts/clerk_stub.py from crates/doorward-clerk/data/backend-api.json; edit that.
+from collections.abc import Iterator, Mapping
 from os import PathLike
-from typing import IO, Any, Literal, Protocol, TypedDict, overload
+from typing import IO, Any, Protocol, TypedDict, overload
 
 from typing_extensions import NotRequired, Required, Unpack
 
