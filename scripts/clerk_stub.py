@@ -19,7 +19,7 @@ TABLE = ROOT / "crates/doorward-clerk/data/backend-api.json"
 STUB = ROOT / "python/doorward/clerk/types.pyi"
 
 HEAD = """\
-# ruff: noqa: E501, A002
+# ruff: noqa: E501
 # Made by scripts/clerk_stub.py from crates/doorward-clerk/data/backend-api.json; edit that.
 from collections.abc import Iterator, Mapping
 from os import PathLike

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backend_api import OPERATIONS, TABLE, BackendApi, answer_of, example
+from clerk_server import OPERATIONS, TABLE, BackendApi, answer_of, example
 
 from doorward import ConfigError
 from doorward.clerk import Clerk as TypedClerk
@@ -261,7 +261,7 @@ def test_names_are_checked_and_the_closest_is_named(api: BackendApi, clerk: Any)
         clerk.users.get(user_id="a", request={"user_id": "b"})
     with pytest.raises(AttributeError, match="clerk has no 'user'; did you mean 'users'"):
         clerk.user  # noqa: B018
-    with pytest.raises(AttributeError, match="clerk.users has no 'lst'; did you mean 'list'"):
+    with pytest.raises(AttributeError, match=r"clerk\.users has no 'lst'; did you mean 'list'"):
         clerk.users.lst  # noqa: B018
     assert api.seen == []
 
@@ -296,7 +296,7 @@ def test_absent_null_and_value_are_three_things(api: BackendApi, clerk: Any) -> 
         "email_address": ["a@example.com"],
     }
     with pytest.raises(ValueError, match="needs its zone"):
-        clerk.users.list(created_at_before=datetime(2026, 1, 2))  # noqa: DTZ001
+        clerk.users.list(created_at_before=datetime(2026, 1, 2))
 
 
 @pytest.mark.parametrize("kind", ["bytes", "open", "path", "mapping"])
@@ -520,17 +520,21 @@ def test_the_stub_is_made_from_the_table() -> None:
 
 
 def test_the_import_costs_less_than_15_milliseconds() -> None:
-    code = "import time; s = time.process_time(); import doorward.clerk; print(time.process_time() - s)"
+    code = """
+import time
+start = time.process_time()
+import doorward.clerk
+print(time.process_time() - start)
+"""
     costs = [
-        float(subprocess.check_output([sys.executable, "-I", "-c", code], timeout=60))
-        for _ in range(7)
+        float(subprocess.check_output([sys.executable, "-c", code], timeout=60)) for _ in range(7)
     ]
     assert min(costs) < 0.015
 
 
 def test_the_package_does_not_import_it() -> None:
     code = "import doorward, sys; print('doorward.clerk' in sys.modules)"
-    assert subprocess.check_output([sys.executable, "-I", "-c", code]).strip() == b"False"
+    assert subprocess.check_output([sys.executable, "-c", code]).strip() == b"False"
 
 
 def test_the_table_knows_its_version() -> None:

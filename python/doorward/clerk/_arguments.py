@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
-from typing import TYPE_CHECKING, Any, cast
 
 from ._errors import ClerkError
-from ._objects import List, Object
+from ._objects import List, Object, cast
 from ._table import Operation, table
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import TracebackType
+    from typing import Any
 
     File = tuple[str, str, str, bytes]
 
@@ -86,6 +84,8 @@ def steps(operation: Operation, name: str, request: Any, keywords: dict[str, Any
 
 def json_of(value: Any) -> str:
     """As JSON; a `datetime` is RFC 3339 text."""
+    import json
+
     return json.dumps(value, default=_plain, allow_nan=False)
 
 
@@ -162,7 +162,7 @@ def _milliseconds(value: Any) -> Any:
         return value
     _aware(value)
     # Halves away from floats: a microsecond is enough of them.
-    return math.floor(timestamp() * 1000 + 0.0005)
+    return int(timestamp() * 1000 + 0.0005)
 
 
 def _file(name: str, value: Any) -> File:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from doorward._doorward import BackendApi, Calling
 from doorward._rejection import ConfigError
 
 from ._arguments import Step, json_of, steps
 from ._errors import failed
-from ._objects import List, listed, wrapped
+from ._objects import List, cast, listed, wrapped
 from ._table import table
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from inspect import Signature
     from types import TracebackType
+    from typing import Any
 
     from typing_extensions import Self
 
@@ -157,13 +157,20 @@ class Clerk(_Resources):
         return self._ask()
 
 
-class Options(NamedTuple):
+class Options:
     """What every call takes besides its arguments."""
 
-    retries: Any = None
-    server_url: str | None = None
-    timeout_ms: float | None = None
-    http_headers: Mapping[str, str] | None = None
+    def __init__(
+        self,
+        retries: Any = None,
+        server_url: str | None = None,
+        timeout_ms: float | None = None,
+        http_headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.retries = retries
+        self.server_url = server_url
+        self.timeout_ms = timeout_ms
+        self.http_headers = http_headers
 
 
 class Resource:
@@ -291,12 +298,15 @@ async def _awaited(calling: Calling) -> _Answer:
 
 
 def _read(operation: Operation | None, answer: _Answer) -> Any:
+    import json
+
     _, _, body = answer
     shape = operation.shape if operation is not None else "any"
     if shape == "text":
         return body.decode("utf-8", "replace")
     if not body.strip():
-        return List[Any]() if shape in ("array", "page") else None
+        nothing: List[Any] = List()
+        return nothing if shape in ("array", "page") else None
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:

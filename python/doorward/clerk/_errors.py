@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, cast
+from ._objects import Object, cast, error_of
 
-from ._objects import Object, error_of
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal, TypeAlias
+    from typing import Any, Literal, TypeAlias
 
     Kind: TypeAlias = Literal[
         "arguments",
@@ -90,6 +88,8 @@ class ClerkError(Exception):
     @property
     def data(self) -> Object:
         """The body as an object; its `errors` are `self.errors`."""
+        import json
+
         try:
             body: Any = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -114,6 +114,8 @@ def failed(
     may_have_arrived: bool,
 ) -> ClerkError:
     """The exception for a failure of the engine's."""
+    import json
+
     status_code, headers, raw = answer or (None, [], b"")
     body = raw.decode("utf-8", "replace")
     errors: list[Object] = []

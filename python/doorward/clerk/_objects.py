@@ -1,15 +1,22 @@
-"""Answers: the JSON that came, with the table's names on it. Nothing is checked and nothing lost."""
+"""Answers: the JSON that came, with the names of the table. Nothing is checked, nothing lost."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any, TypeVar, cast
+
+    _T = TypeVar("_T")
+else:
+    # `typing` is a large import for names that only a type checker reads.
+    _T = object
+
+    def cast(kind: object, value: object) -> object:
+        return value
+
 
 __all__ = ["List", "Object"]
-
-_T = TypeVar("_T")
 
 
 class Object:
@@ -28,7 +35,7 @@ class Object:
 
     def get(self, name: str, default: Any = None) -> Any:
         """The field, or `default` where it did not come."""
-        return self[name] if name in self.__data else default
+        return cast("Any", self[name]) if name in self.__data else default
 
     def to_dict(self) -> dict[str, Any]:
         """All that came, as plain JSON; a copy."""
@@ -96,7 +103,7 @@ class Object:
         return f"{self.__type or 'Object'}({shown})"
 
 
-class List(list[_T], Generic[_T]):
+class List(list[_T]):
     """A list of the API, whichever of its three shapes it had."""
 
     #: How many there are altogether; None where the API does not count.
@@ -123,7 +130,7 @@ class List(list[_T], Generic[_T]):
         """`data`, `total_count` and what else came, as plain JSON; a copy."""
         data = [item.to_dict() if isinstance(item, Object) else _copied(item) for item in self]
         rest = cast("dict[str, Any]", _copied(self.rest))
-        return {**rest, "data": data, "total_count": self.total_count}
+        return {"total_count": self.total_count, **rest, "data": data}
 
 
 def wrapped(value: Any, kind: str | None) -> Any:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
-
 from doorward._doorward import clerk_table
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 __all__ = ["Operation", "Table", "table"]
 
@@ -60,6 +59,8 @@ class Table:
     """All operations by resource, and the fields of all types."""
 
     def __init__(self, text: str) -> None:
+        import json
+
         table = json.loads(text)
         self._types: dict[str, dict[str, str]] = table["types"]
         self._fields: dict[str, Mapping[str, str]] = {}

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, A002
+# ruff: noqa: E501
 # Made by scripts/clerk_stub.py from crates/doorward-clerk/data/backend-api.json; edit that.
 from collections.abc import Iterator, Mapping
 from os import PathLike

@@ -318,8 +318,8 @@ async def test_the_sdk_object(token: str, bearer_auth: Any) -> None:
     assert "planted" not in f"{clerk!r}"
     nobody = AuthenticateRequestOptions()
     assert Clerk().authenticate_request(request(token), nobody).reason == "secret-key-missing"
-    with pytest.raises(AttributeError, match="from clerk_backend_api import Clerk"):
-        clerk.users  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(TypeError, match="connections"):
+        Clerk(client=object())  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="bearer_auth: expected text"):
         Clerk(b"sk_test_x")  # type: ignore[arg-type]
 

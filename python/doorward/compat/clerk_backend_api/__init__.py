@@ -1,4 +1,4 @@
-"""The request authentication of `clerk_backend_api`, on the engine of Doorward.
+"""`clerk_backend_api` on the engine of Doorward: the Backend API, and authenticating requests.
 
     from doorward.compat.clerk_backend_api import AuthenticateRequestOptions, authenticate_request
 

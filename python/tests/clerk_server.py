@@ -1,4 +1,4 @@
-"""A Backend API that answers every operation of the table from the table, and remembers what came."""
+"""A Backend API that answers every operation from the table, and remembers what came."""
 
 from __future__ import annotations
 
