@@ -35,7 +35,7 @@ class Object:
 
     def get(self, name: str, default: Any = None) -> Any:
         """The field, or `default` where it did not come."""
-        return cast("Any", self[name]) if name in self.__data else default
+        return self[name] if name in self.__data else default
 
     def to_dict(self) -> dict[str, Any]:
         """All that came, as plain JSON; a copy."""
@@ -45,9 +45,8 @@ class Object:
         value = self.__data[name]
         # Plain values, and what is most asked for.
         if not isinstance(value, (dict, list)):
-            return value
-        value = cast("Any", value)
-        return wrapped(value, _fields(self.__type).get(name))
+            return cast("Any", value)
+        return wrapped(cast("Any", value), _fields(self.__type).get(name))
 
     def __getattr__(self, name: str) -> Any:
         if name in self.__data:
