@@ -172,7 +172,7 @@ def _file(name: str, value: Any) -> File:
     file_name: str | None = None
     content_type: str | None = None
     if isinstance(value, dict):
-        parts = cast("Mapping[str, Any]", value)
+        parts: Mapping[str, Any] = cast("Any", value)
         file_name = parts.get("file_name") or parts.get("fileName")
         content_type = parts.get("content_type") or parts.get("contentType")
         value = parts.get("content")
