@@ -84,6 +84,7 @@ vectors: ## Sign the test vectors anew
 .PHONY: generate
 generate: ## Make the table of Clerk's Backend API and its Rust code anew (SPEC=path of Clerk's OpenAPI document)
 	cargo run --quiet --locked -p doorward-clerk --example generate -- $(SPEC)
+	python3 scripts/clerk_stub.py
 
 # Three families: abi3 for CPython 3.10 and later, and free-threaded CPython 3.14, and 3.15 and later (PEP 803). The
 # second and third need an interpreter of their kind on the PATH.

@@ -46,7 +46,8 @@ print(time.process_time() - start)
 
 
 @pytest.mark.parametrize(
-    "module", ["doorward.asgi", "doorward.testing", "doorward.compat.clerk_backend_api"]
+    "module",
+    ["doorward.asgi", "doorward.clerk", "doorward.testing", "doorward.compat.clerk_backend_api"],
 )
 def test_modules_without_a_framework_import_none(module: str) -> None:
     code = f"import sys, {module}; print('fastapi' in sys.modules, 'starlette' in sys.modules)"
