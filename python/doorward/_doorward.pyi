@@ -529,11 +529,11 @@ class BackendApi:
         operation: str,
         arguments: str,
         *,
-        files: Sequence[tuple[str, str, str, bytes]] = [],
+        files: Sequence[tuple[str, str, str, bytes]] = ...,
         secret_key: str | None = None,
         timeout: float | None = None,
         attempts: int | None = None,
-        headers: Sequence[tuple[str, str]] = [],
+        headers: Sequence[tuple[str, str]] = ...,
     ) -> Calling:
         """Starts a call: an operation's id, its arguments as a JSON object, and files as (parameter, file name, media
         type, content). Raises `doorward.clerk.ClerkError` for arguments that make no request.
@@ -547,7 +547,7 @@ class BackendApi:
         secret_key: str | None = None,
         timeout: float | None = None,
         attempts: int | None = None,
-        headers: Sequence[tuple[str, str]] = [],
+        headers: Sequence[tuple[str, str]] = ...,
     ) -> Calling:
         """Starts a request that the table does not know."""
 
