@@ -369,10 +369,30 @@ def test_settings(api: BackendApi, monkeypatch: pytest.MonkeyPatch) -> None:
     elsewhere = Clerk(bearer_auth=KEY, server_url="http://127.0.0.1:9")
     elsewhere.users.get(user_id="u", server_url=api.url)
     assert api.seen.pop()["id"] == "GetUser"
-    for bad in ({"bearer_auth": 5}, {"bearer_auth": "a\nb"}, {"server_url": "http://example.com"}):
+    for bad in (
+        {"bearer_auth": 5},
+        {"bearer_auth": ""},
+        {"bearer_auth": "a\nb"},
+        {"server_url": ""},
+        {"server_url": "http://example.com"},
+        {"timeout_ms": 0},
+        {"timeout_ms": "5"},
+        {"retries": -1},
+    ):
         with pytest.raises(ConfigError) as caught:
             Clerk(**bad)
         assert "a\nb" not in str(caught.value)
+    # Another key than the one that was meant is worse than none.
+    for nothing in ("", None):
+        silent = Clerk(
+            bearer_auth=lambda nothing=nothing: nothing,
+            machine_secret_key="ak_planted",
+            server_url=api.url,
+        )
+        with pytest.raises(ClerkError, match="returned no key"):
+            silent.m2m.list_tokens(subject="mch_1")
+    assert api.seen == []
+    assert copy.copy(elsewhere.users).get
     monkeypatch.delenv("CLERK_SECRET_KEY")
     with pytest.raises(ClerkError, match="key"):
         Clerk().users.get(user_id="u")

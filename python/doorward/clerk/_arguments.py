@@ -149,7 +149,7 @@ def _ignored(operation: Operation, key: str) -> bool:
     import warnings
 
     text = f"the API has no {key!r} here: the secret key says which instance; leave it out"
-    warnings.warn(text, DeprecationWarning, stacklevel=5)
+    warnings.warn(text, DeprecationWarning, stacklevel=6)
     return True
 
 

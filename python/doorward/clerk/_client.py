@@ -64,14 +64,18 @@ class Clerk(_Resources):
             secret_key = None
         else:
             self._ask = None
-            secret_key = bearer_auth or os.environ.get("CLERK_SECRET_KEY") or None
-        machine = machine_secret_key or os.environ.get("CLERK_MACHINE_SECRET_KEY") or None
+            # What is given counts, even if it is empty: another instance's key must not stand in.
+            secret_key = _or(bearer_auth, os.environ.get("CLERK_SECRET_KEY") or None)
+        machine = _or(machine_secret_key, os.environ.get("CLERK_MACHINE_SECRET_KEY") or None)
         if machine is None and secret_key is not None and secret_key.startswith("ak_"):
             machine = secret_key
         self._keys = {"secret_key": secret_key, "machine_secret_key": machine}
-        self._timeout = _seconds(timeout_ms)
-        self._attempts = _attempts(retries)
-        server_url = server_url or os.environ.get("CLERK_API_URL") or None
+        try:
+            self._timeout = _seconds(timeout_ms)
+            self._attempts = _attempts(retries)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(str(error)) from None
+        server_url = _or(server_url, os.environ.get("CLERK_API_URL") or None)
         self._api = BackendApi(base_url=server_url, **self._keys)
 
     def send(self, method: str, target: str, body: Any = None, **options: Any) -> Any:
@@ -152,9 +156,14 @@ class Clerk(_Resources):
 
     def _key(self, auth: str) -> str | None:
         """The key of this call, where it has one of its own."""
-        if self._ask is None or (auth == "machine" and self._keys["machine_secret_key"]):
+        own = auth == "machine" and self._keys["machine_secret_key"] is not None
+        if self._ask is None or own or auth == "none":
             return None
-        return self._ask()
+        key = self._ask()
+        if not key:
+            # And not the machine's, which may be there.
+            raise failed("arguments", "bearer_auth returned no key", None, None, None, 0, False)
+        return key
 
 
 class Options:
@@ -182,6 +191,9 @@ class Resource:
         self._verbs = verbs
 
     def __getattr__(self, name: str) -> Method | AsyncMethod:
+        # A resource that is being copied has nothing yet.
+        if name.startswith("_"):
+            raise AttributeError(name)
         operation = self._verbs.get(name)
         if operation is not None:
             method = Method(self._clerk, operation, name)
@@ -324,7 +336,15 @@ def _read(operation: Operation | None, answer: _Answer) -> Any:
 
 
 def _seconds(timeout_ms: float | None) -> float | None:
-    return None if timeout_ms is None else timeout_ms / 1000
+    if timeout_ms is None:
+        return None
+    if not isinstance(cast("object", timeout_ms), (int, float)) or not 0 < timeout_ms < _NEVER:
+        raise ValueError(f"timeout_ms: expected milliseconds from 1 up, found {timeout_ms!r}")
+    return timeout_ms / 1000
+
+
+#: No deadline is that far away; the engine's own is 55 seconds.
+_NEVER = 1e12
 
 
 def _attempts(retries: Any) -> int | None:

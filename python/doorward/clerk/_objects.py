@@ -49,6 +49,9 @@ class Object:
         return wrapped(cast("Any", value), _fields(self.__type).get(name))
 
     def __getattr__(self, name: str) -> Any:
+        # An object that is being made has no data yet.
+        if name.startswith("_Object__"):
+            raise AttributeError(name)
         if name in self.__data:
             return self[name]
         computed = _COMPUTED.get((self.__type, name))
