@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clerk_server import OPERATIONS, example
 
-from doorward.clerk import ClerkAnswerError
+from doorward.clerk import Clerk as NativeClerk
+from doorward.clerk import ClerkAnswerError, ClerkError
 from doorward.compat.clerk_backend_api import Clerk as TypedClerk
 from doorward.compat.clerk_backend_api.models import SDKError
 from doorward.compat.clerk_backend_api.utils import BackoffStrategy, RetryConfig
@@ -73,3 +75,28 @@ def test_a_retry_config_of_none_is_one_attempt() -> None:
     with pytest.raises(SDKError) as caught:
         clerk.users.get(user_id="u")
     assert (caught.value.kind, caught.value.attempts) == ("unreachable", 1)
+
+
+async def test_the_local_issuer_answers_every_operation() -> None:
+    """Whatever it says to arguments that fit nothing, it is an answer that can be read."""
+    refusals: list[ClerkError] = []
+    with DevIssuer() as issuer:
+        clerk: Any = NativeClerk(
+            bearer_auth=issuer.secret_key,
+            machine_secret_key="ak_nobody",
+            server_url=f"{issuer.api_url}/v1",
+        )
+        for operation in OPERATIONS:
+            resource = getattr(clerk, operation["resource"])
+            given = {p["name"]: example(p["type"], 1) for p in operation.get("parameters", ())}
+            for name in (operation["verb"], f"{operation['verb']}_async"):
+                try:
+                    answer = getattr(resource, name)(**given)
+                    if name.endswith("_async"):
+                        await answer
+                except ClerkError as error:
+                    refusals.append(error)
+    assert 0 < len(refusals) < 2 * len(OPERATIONS)
+    told = {(type(error), error.kind, bool(error.code)) for error in refusals}
+    assert told == {(ClerkAnswerError, "refused", True)}
+    assert {error.status_code for error in refusals} <= {400, 401, 403, 404, 409, 422, 501}
