@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from ._cast import cast
 from ._errors import ClerkError
-from ._objects import List, Object, cast
+from ._objects import List, Object
 from ._table import Operation, table
 
 TYPE_CHECKING = False

@@ -8,8 +8,9 @@ from doorward._doorward import BackendApi, Calling
 from doorward._rejection import ConfigError
 
 from ._arguments import Step, json_of, steps
+from ._cast import cast
 from ._errors import failed
-from ._objects import List, cast, listed, wrapped
+from ._objects import List, listed, wrapped
 from ._table import table
 
 TYPE_CHECKING = False
@@ -196,7 +197,7 @@ class Resource:
             raise AttributeError(name)
         operation = self._verbs.get(name)
         if operation is not None:
-            method = Method(self._clerk, operation, name)
+            method: Method | AsyncMethod = Method(self._clerk, operation, name)
         else:
             operation = self._verbs.get(name.removesuffix("_async"))
             if operation is None or not name.endswith("_async"):
@@ -330,7 +331,7 @@ def _read(operation: Operation | None, answer: _Answer) -> Any:
     if shape in ("array", "page"):
         return listed(value, operation.items, operation.response)
     if isinstance(value, list):
-        return listed(cast("list[Any]", value), None, operation.response)
+        return listed(cast("Any", value), None, operation.response)
     named = operation.response not in (None, "object")
     return wrapped(value, operation.response if named else "Object")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ._objects import Object, cast, error_of
+from ._cast import cast
+from ._objects import Object, error_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def failed(
         if isinstance(found, dict):
             listed = error_of(cast("dict[str, Any]", found)).get("errors")
             if isinstance(listed, list):
-                errors = [error for error in cast("list[Any]", listed) if isinstance(error, Object)]
+                errors = [error for error in cast("Any", listed) if isinstance(error, Object)]
     return (ClerkAnswerError if errors else ClerkError)(
         message,
         kind=kind,

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from ._cast import cast
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from typing import Any, TypeVar, cast
+    from typing import Any, TypeVar
 
     _T = TypeVar("_T")
 else:
     # `typing` is a large import for names that only a type checker reads.
     _T = object
-
-    def cast(kind: object, value: object) -> object:
-        return value
-
 
 __all__ = ["List", "Object"]
 
@@ -141,7 +139,7 @@ def wrapped(value: Any, kind: str | None) -> Any:
         return value
     if isinstance(value, list) and kind.startswith("["):
         inner = kind[1:].removesuffix("?").removesuffix("]").removesuffix("?")
-        return [wrapped(item, inner) for item in cast("list[Any]", value)]
+        return [wrapped(item, inner) for item in cast("Any", value)]
     if isinstance(value, dict):
         name = kind.removesuffix("?")
         # Free-form objects, maps, and types that nobody wrote down stay plain.
@@ -153,7 +151,7 @@ def wrapped(value: Any, kind: str | None) -> Any:
 def listed(value: Any, items: str | None, kind: str | None) -> Any:
     """A list in any of the three shapes; whatever else came, as an object."""
     if isinstance(value, list):
-        return List(_items(cast("list[Any]", value), kind))
+        return List(_items(cast("Any", value), kind))
     if isinstance(value, dict):
         rest = dict(cast("dict[str, Any]", value))
         for name in (items, "data"):
@@ -184,7 +182,7 @@ def _copied(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _copied(item) for name, item in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
-        return [_copied(item) for item in cast("list[Any]", value)]
+        return [_copied(item) for item in cast("Any", value)]
     return value
 
 
@@ -203,7 +201,7 @@ def _primary(field: str, chosen: str, name: str) -> Any:
     def primary(user: Object) -> str | None:
         wanted = user.get(chosen)
         entries = user.get(field)
-        for entry in cast("list[Any]", entries) if isinstance(entries, list) else ():
+        for entry in cast("Any", entries) if isinstance(entries, list) else ():
             if isinstance(entry, Object) and wanted is not None and entry.get("id") == wanted:
                 found = entry.get(name)
                 return found if isinstance(found, str) else None
