@@ -75,7 +75,7 @@ async def any_framework(django: HttpRequest, drf: DRFRequest) -> None:
     assert_type(await authenticate_request_async(django, options), RequestState)
     assert_type(Clerk(bearer_auth="sk_test_…").authenticate_request(drf, options), RequestState)
     authenticate_request("a token", options)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    print(Clerk().users)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+    print(Clerk().user)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
 
 
 async def bare_tokens(token: str) -> None:
