@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", env = "DOORWARD_MCP_LISTEN")]
     listen: Option<SocketAddr>,
-    /// The origin that clients know this by, such as https://mcp.example.com [default: where it listens]
+    /// The origin that clients know this by, a scheme and a host [default: where it listens]
     #[arg(long, value_name = "URL", env = "DOORWARD_MCP_PUBLIC_URL")]
     public_url: Option<String>,
     /// The path of the MCP server here [default: /mcp]
