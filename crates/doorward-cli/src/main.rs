@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    conformance, dev, doctor, inspect, mcp_proxy, sync, token, verify, webhooks,
+    clerk, conformance, dev, doctor, inspect, mcp_proxy, sync, token, verify, webhooks,
 };
 use crate::output::Failure;
 
@@ -49,6 +49,9 @@ enum Command {
     /// deployment of your own: a route without a guard acts on what it is sent.
     Conformance(Box<conformance::Arguments>),
     McpProxy(Box<mcp_proxy::Arguments>),
+    /// Call Clerk's Backend API: any operation, by resource and verb
+    #[command(subcommand)]
+    Clerk(clerk::Call),
     /// Receive webhooks, send test events, watch them arrive
     #[command(subcommand)]
     Webhooks(webhooks::Command),
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments, json),
         Command::Conformance(arguments) => conformance::run(&arguments, json),
         Command::McpProxy(arguments) => mcp_proxy::run(&arguments, json),
+        Command::Clerk(call) => clerk::run(&call, json),
         Command::Webhooks(command) => webhooks::run(&command, json),
         Command::Sync(command) => sync::run(&command, json),
     };

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+pub(crate) mod clerk;
 pub(crate) mod conformance;
 pub(crate) mod dev;
 pub(crate) mod doctor;
