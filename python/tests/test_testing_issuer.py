@@ -154,29 +154,44 @@ THE_APPLICATIONS_OWN = {
     "ANSWER_TTL",
     "AUDIENCE",
     "AUDIENCE_CLAIM",
+    "AUTHORIZATION_SERVERS",
     "AZP",
     "CACHE_BYTES",
+    "CHALLENGE_SCOPES",
+    "CLIENTS_WITHOUT_AUDIENCE",
     "CLIENT_ADDRESS_HEADER",
     "CLIENT_ID_CLAIM",
     "COOKIES",
+    "DANGEROUSLY_ACCEPT_TOKENS_WITHOUT_AUDIENCE",
     "DECODER",
+    "DEFAULT_TOOL_SCOPES",
     "EXPLAIN",
     "INSECURE_PLAIN_HTTP",
     "LEEWAY",
     "MAX_TENANTS",
     "MAX_TOKEN_BYTES",
+    "OFFLINE_ACCESS",
     "ORGANIZATION_CLAIM",
     "PERMISSIONS_CLAIM",
     "PROBLEM_DETAILS",
     "REQUIRED_CLAIMS",
+    "RESOURCE",
+    "RESOURCE_DOCUMENTATION",
+    "RESOURCE_NAME",
+    "RESOURCE_POLICY_URI",
+    "RESOURCE_TOS_URI",
     "REVOCATION_MAX_ENTRIES",
     "REVOCATION_ON_OUTAGE",
     "REVOCATION_RETENTION",
     "ROLES_CLAIM",
     "SCOPES_CLAIM",
+    "SCOPES_SUPPORTED",
+    "SCOPE_IMPLIES",
     "SESSION_CLAIM",
+    "SESSION_SECRET",
     "TENANTS",
     "TOKEN_TYPES",
+    "TOOL_SCOPES",
     "USERINFO_TTL",
     "USER_ID_CLAIM",
 }
@@ -411,12 +426,18 @@ def test_clients(served: DevIssuer) -> None:
     brought = served.register_client("mine", "secret of mine")
     assert brought == {"client_id": "mine", "client_secret": "secret of mine"}
     assert len(served.register_client("yours")["client_secret"]) > 40
-    nobody = served.register_client("", token_endpoint_auth_method="none")
-    assert "client_secret" not in nobody
+    for public in ("", "nobody"):
+        nobody = served.register_client(public, token_endpoint_auth_method="none")
+        assert "client_secret" not in nobody
     with pytest.raises(ValueError, match="unknown variant"):
         served.register_client("x", token_endpoint_auth_method="tls")  # type: ignore[arg-type]
     token = served.mint(kind="opaque")
-    for client, secret in (("mine", "secret of mine"), ("nobody", None), ("mine", "wrong")):
+    for client, secret in (
+        ("mine", "secret of mine"),
+        (None, None),
+        ("nobody", None),
+        ("mine", "wrong"),
+    ):
         settings = {
             "issuer": served.issuer,
             "audience": ANY,

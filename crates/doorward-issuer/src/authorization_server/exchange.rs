@@ -235,10 +235,10 @@ impl<T> Exchange<T> {
                     Supply::Store(operation.perform(store, self.now).await)
                 }
                 Progress::Needs(Need::Upstream(call)) => {
-                    Supply::Upstream(upstream.call(call).await)
+                    Supply::Upstream(Box::pin(upstream.call(call)).await)
                 }
                 Progress::Needs(Need::Document(call)) => {
-                    Supply::Document(upstream.document(call).await)
+                    Supply::Document(Box::pin(upstream.document(call)).await)
                 }
             };
             self.supply(supply);

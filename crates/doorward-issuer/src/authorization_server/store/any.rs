@@ -216,15 +216,16 @@ fn missing(feature: &str) -> ConfigError {
     ))
 }
 
-/// Hands an operation to whichever store it is.
+/// Hands an operation to whichever store it is. In a box: what a database's futures are made of goes deeper than the
+/// compiler follows, once an application has wrapped them in its own.
 macro_rules! whichever {
     ($own:ident, $store:ident => $call:expr) => {
         match &$own.backend {
-            Backend::Memory($store) => $call,
+            Backend::Memory($store) => Box::pin($call).await,
             #[cfg(any(feature = "postgres", feature = "sqlite"))]
-            Backend::Sql($store) => $call,
+            Backend::Sql($store) => Box::pin($call).await,
             #[cfg(feature = "redis")]
-            Backend::Redis($store) => $call,
+            Backend::Redis($store) => Box::pin($call).await,
         }
     };
 }
@@ -237,7 +238,7 @@ impl Store for AnyStore {
         expires_at: i64,
         now: i64,
     ) -> Result<Put, StoreError> {
-        whichever!(self, store => store.put_if_absent(key, value, expires_at, now).await)
+        whichever!(self, store => store.put_if_absent(key, value, expires_at, now))
     }
 
     async fn read(
@@ -246,11 +247,11 @@ impl Store for AnyStore {
         extend_to: Option<i64>,
         now: i64,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        whichever!(self, store => store.read(key, extend_to, now).await)
+        whichever!(self, store => store.read(key, extend_to, now))
     }
 
     async fn take(&self, key: Key, now: i64) -> Result<Option<Vec<u8>>, StoreError> {
-        whichever!(self, store => store.take(key, now).await)
+        whichever!(self, store => store.take(key, now))
     }
 
     async fn replace(
@@ -261,11 +262,11 @@ impl Store for AnyStore {
         expires_at: i64,
         now: i64,
     ) -> Result<bool, StoreError> {
-        whichever!(self, store => store.replace(key, before, after, expires_at, now).await)
+        whichever!(self, store => store.replace(key, before, after, expires_at, now))
     }
 
     async fn redeem(&self, redemption: Redemption, now: i64) -> Result<Redeemed, StoreError> {
-        whichever!(self, store => store.redeem(redemption, now).await)
+        whichever!(self, store => store.redeem(redemption, now))
     }
 
     async fn rotate(
@@ -276,19 +277,19 @@ impl Store for AnyStore {
         extend_to: i64,
         now: i64,
     ) -> Result<Rotated, StoreError> {
-        whichever!(self, store => store.rotate(family, presented, grace, extend_to, now).await)
+        whichever!(self, store => store.rotate(family, presented, grace, extend_to, now))
     }
 
     async fn revoke_family(&self, family: Digest, now: i64) -> Result<(), StoreError> {
-        whichever!(self, store => store.revoke_family(family, now).await)
+        whichever!(self, store => store.revoke_family(family, now))
     }
 
     async fn incr_window(&self, key: Digest, seconds: i64, now: i64) -> Result<u32, StoreError> {
-        whichever!(self, store => store.incr_window(key, seconds, now).await)
+        whichever!(self, store => store.incr_window(key, seconds, now))
     }
 
     async fn sweep(&self, now: i64) -> Result<usize, StoreError> {
-        whichever!(self, store => store.sweep(now).await)
+        whichever!(self, store => store.sweep(now))
     }
 }
 
