@@ -25,6 +25,11 @@ SWITCHES = [
     "--remote-debugging-port=0",
 ]
 PATIENCE = 30.0
+LEFT = ("Inspected target navigated or closed", "Cannot find default execution context")
+
+
+class PageLeft(Exception):
+    """The page that was asked something is no longer there."""
 
 
 @contextmanager
@@ -82,7 +87,10 @@ class Tab:
                 if not entry.get("url", "").endswith("/favicon.ico"):
                     self.complaints.append(entry["text"])
             if said.get("id") == self._number:
-                assert "error" not in said, said
+                error = said.get("error")
+                if error is not None and error["message"] in LEFT:
+                    raise PageLeft(error["message"])
+                assert error is None, said
                 return dict(said["result"])
 
     def look(self, width: int, height: int, scheme: str) -> None:
@@ -103,9 +111,16 @@ class Tab:
     def wait(self, expression: str) -> None:
         """Until it is true."""
         deadline = time.monotonic() + PATIENCE
-        while not self.read(expression):
+        while not self._says(expression):
             assert time.monotonic() < deadline, (expression, self.read("document.body?.innerText"))
             time.sleep(0.05)
+
+    def _says(self, expression: str) -> bool:
+        try:
+            return bool(self.read(expression))
+        except PageLeft:
+            # Asked between two pages.
+            return False
 
     def click(self, selector: str) -> None:
         """By the mouse, where the thing is."""
