@@ -13,9 +13,10 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use url::{Host, Url};
+use url::Url;
 
 use crate::Defect;
+use crate::authorization_server::is_loopback;
 use crate::client::Client;
 use crate::encoding::base64url;
 use crate::fault::Fault;
@@ -244,13 +245,7 @@ fn may_return_to(client: &Client, redirect_uri: &str) -> bool {
     let Ok(url) = Url::parse(redirect_uri) else {
         return false;
     };
-    let local = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
-    local && matches!(url.scheme(), "http" | "https") && url.fragment().is_none()
+    is_loopback(&url) && matches!(url.scheme(), "http" | "https") && url.fragment().is_none()
 }
 
 /// `POST /oauth/token`.

@@ -147,21 +147,28 @@ pub fn trusted_url(text: &str, plain_http: bool) -> Result<Url, String> {
         // Not quoted: it would be in a log for ever.
         return Err("a URL here has no user and no password in it".to_owned());
     }
-    let loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => return Err(format!("{text:?} has no host")),
-    };
+    if url.host().is_none() {
+        return Err(format!("{text:?} has no host"));
+    }
     match url.scheme() {
         "https" => Ok(url),
-        "http" if loopback || plain_http => Ok(url),
+        "http" if is_loopback(&url) || plain_http => Ok(url),
         "http" => Err(format!(
             "{text:?} is plain http; keys are fetched by https, except from this machine"
         )),
         scheme => Err(format!(
             "{text:?} has the scheme {scheme:?}, expected https"
         )),
+    }
+}
+
+/// Whether its host is this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

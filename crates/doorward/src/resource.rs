@@ -3,9 +3,10 @@
 
 use doorward_core::{Issuer, IssuerName, ResourceHint, ScopeHierarchy, is_scope};
 use serde_json::{Map, Value};
-use url::{Host, Url};
+use url::Url;
 
 use crate::config::{ANY_AUDIENCE, Config, ConfigError, IssuerConfig, OneOrMany};
+use crate::fetch::is_loopback;
 
 /// A protected resource: its identifier, and its metadata as they go out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -293,15 +294,9 @@ fn public_url(text: &str) -> Result<Url, String> {
         // Not quoted: it would be in a log for ever.
         return Err("a URL here has no user and no password in it".to_owned());
     }
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
     match url.scheme() {
         "https" => Ok(url),
-        "http" if loopback => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
         _ => Err(wrong()),
     }
 }

@@ -10,7 +10,7 @@ use doorward::core::Secret;
 use doorward_clerk::table::{Auth, Place, Shape};
 use doorward_clerk::{
     ApiError, Arguments, CallOptions, Clerk, ClerkConfig, ErrorKind, List, Operation, Parameter,
-    Request, Step, Table, Upload, Walk,
+    Request, Response, Step, Table, Upload, Walk,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
@@ -51,10 +51,7 @@ pub(crate) fn run(call: &Call, as_json: bool) -> Result<ExitCode, Failure> {
         Shape::Text if !as_json => output::line(&answer.text()),
         Shape::Text => output::document(&json!(answer.text())),
         _ => {
-            let read = answer.json().map_err(|error| Failure {
-                message: format!("the answer is not JSON: {error}"),
-                code: UNAVAILABLE,
-            })?;
+            let read = read(&answer)?;
             match &read {
                 Value::Object(fields) if !as_json => print_object(fields),
                 Value::Null if !as_json => output::line("Done."),
@@ -98,11 +95,7 @@ impl Call {
         let mut walk = Walk::new(self.operation, &self.arguments);
         let page = |arguments: Arguments| {
             let answer = clerk.call_blocking(self.operation, arguments, CallOptions::default());
-            let read = answer.map_err(|error| failed(&error))?.json();
-            let read = read.map_err(|error| Failure {
-                message: format!("the answer is not JSON: {error}"),
-                code: UNAVAILABLE,
-            })?;
+            let read = read(&answer.map_err(|error| failed(&error))?)?;
             Ok::<_, Failure>(List::read(Some(self.operation), read))
         };
         if !self.every_page {
@@ -158,6 +151,13 @@ impl Call {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn read(answer: &Response) -> Result<Value, Failure> {
+    answer.json().map_err(|error| Failure {
+        message: format!("the answer is not JSON: {error}"),
+        code: UNAVAILABLE,
+    })
 }
 
 /// As the exit statuses have it: what the API refused is 1, wrong usage 2, and what was not answered 3.

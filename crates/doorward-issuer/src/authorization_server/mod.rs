@@ -125,6 +125,8 @@ pub use store::{
 
 use crate::keys::{SigningAlgorithm, SigningKey};
 use exchange::Desk;
+pub(crate) use settings::is_loopback;
+
 use respond::Halt;
 use secrets::Keys;
 use settings::CALLBACK;

@@ -531,7 +531,7 @@ pub(super) fn is_scope(text: &str) -> bool {
 }
 
 /// Whether this host is the machine itself.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

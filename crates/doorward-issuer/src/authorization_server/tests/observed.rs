@@ -1,15 +1,10 @@
 //! What operators see: what happened to whom, and no secret; and in labels nobody.
 
-use std::fmt::{self, Write as _};
-
-use metrics::{
-    Counter, Gauge, Histogram, Key as Name, KeyName, Metadata, Recorder, SharedString, Unit,
-};
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Subscriber};
+#[path = "../../../../../tests/support/seen.rs"]
+mod seen;
 
 use super::*;
+use seen::Seen;
 
 #[test]
 fn events_name_people_and_no_secret_and_labels_name_nobody() {
@@ -18,7 +13,7 @@ fn events_name_people_and_no_secret_and_labels_name_nobody() {
     let client_id = tracing::subscriber::with_default(seen.clone(), || {
         metrics::with_local_recorder(&seen, || life(&mut secrets))
     });
-    let text = seen.0.lock().unwrap().clone();
+    let text = seen.text();
     for secret in &secrets {
         assert!(!text.contains(secret.as_str()), "{secret} in {text}");
     }
@@ -84,76 +79,4 @@ fn life(secrets: &mut Vec<String>) -> String {
         }
     }
     client_id
-}
-
-#[derive(Clone, Default)]
-struct Seen(Arc<Mutex<String>>);
-
-impl Seen {
-    fn write(&self, text: fmt::Arguments<'_>) {
-        writeln!(self.0.lock().unwrap(), "{text}").unwrap();
-    }
-}
-
-impl Subscriber for Seen {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target().starts_with("doorward")
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        struct Fields(String);
-        impl Visit for Fields {
-            fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-                write!(self.0, "{}={value:?} ", field.name()).unwrap();
-            }
-        }
-        let mut fields = Fields(String::new());
-        event.record(&mut fields);
-        self.write(format_args!("{}", fields.0));
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-impl Recorder for Seen {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn register_counter(&self, key: &Name, _: &Metadata<'_>) -> Counter {
-        self.key(key);
-        Counter::noop()
-    }
-
-    fn register_gauge(&self, key: &Name, _: &Metadata<'_>) -> Gauge {
-        self.key(key);
-        Gauge::noop()
-    }
-
-    fn register_histogram(&self, key: &Name, _: &Metadata<'_>) -> Histogram {
-        self.key(key);
-        Histogram::noop()
-    }
-}
-
-impl Seen {
-    fn key(&self, key: &Name) {
-        let labels = key
-            .labels()
-            .map(|label| format!("{}={}", label.key(), label.value()));
-        let labels = labels.collect::<Vec<_>>().join(" ");
-        self.write(format_args!("{} {labels}", key.name()));
-    }
 }
