@@ -209,7 +209,7 @@ impl Follower {
 
     /// Whether the store has everything that was revoked here.
     pub(crate) fn has_told_everything(&self) -> bool {
-        self.state() == FOLLOWING && self.state.unsent.load(Ordering::Relaxed) == 0
+        self.state() == FOLLOWING && self.state.unsent.load(Ordering::Acquire) == 0
     }
 
     fn state(&self) -> &'static str {
@@ -570,10 +570,11 @@ async fn write_on<S: Store>(
         if let Err(why) = within(ANSWERS_WITHIN, store.put(&batch, wall_clock(), retention)).await {
             return Stop::Away(why);
         }
+        // Counted before anybody hears of it: who revokes the same again right then has nothing to tell.
+        state.unsent.fetch_sub(batch.len(), Ordering::Release);
         for letter in letters.drain(..batch.len()) {
             letter.receipt.settle(Ok(()));
         }
-        state.unsent.fetch_sub(batch.len(), Ordering::Relaxed);
     }
 }
 
