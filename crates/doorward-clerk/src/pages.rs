@@ -1,7 +1,8 @@
 //! Walking through a list, page by page.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use futures_core::Stream;
 use serde_json::Value;
@@ -104,7 +105,7 @@ impl<T: Model> Pages<T> {
             Step::End => self.done = true,
             Step::Stuck => {
                 self.done = true;
-                let why = "the same page came twice: the API ignores where to go on";
+                let why = "a page came twice: the API ignores where to go on";
                 return Err(ApiError::new(ErrorKind::Unreadable, request.name(), why));
             }
         }
@@ -131,9 +132,8 @@ pub struct Walk {
     offset: u64,
     by_cursor: bool,
     cursor: Option<String>,
-    seen: u64,
-    /// The last page's first and last item.
-    ends: Option<(Value, Value)>,
+    /// What every page so far began and ended with, as a hash.
+    seen: HashSet<u64>,
 }
 
 /// What to do after a page.
@@ -143,7 +143,7 @@ pub enum Step {
     More,
     /// This was the last.
     End,
-    /// The same page came twice. Do not use it, and stop.
+    /// A page came that came before. Do not use it, and stop.
     Stuck,
 }
 
@@ -168,8 +168,7 @@ impl Walk {
                 && by_creation
                 && start.is_none(),
             cursor: cursor.map(str::to_owned),
-            seen: 0,
-            ends: None,
+            seen: HashSet::new(),
         }
     }
 
@@ -194,17 +193,20 @@ impl Walk {
         let (Some(first), Some(last)) = (page.first(), page.last()) else {
             return Step::End;
         };
-        let ends = (first.clone(), last.clone());
-        if self.ends.replace(ends.clone()) == Some(ends) {
+        let mut ends = DefaultHasher::new();
+        for end in [first, last] {
+            // Who is on the page, not what is said of them: that may change between two looks at the same.
+            match end.get("id").and_then(Value::as_str) {
+                Some(id) => id.hash(&mut ends),
+                None => end.to_string().hash(&mut ends),
+            }
+        }
+        if !self.seen.insert(ends.finish()) {
             return Step::Stuck;
         }
         let count = page.len() as u64;
-        self.seen += count;
         let short = count < limit && self.short_is_last;
-        let counted = page
-            .total_count
-            .is_some_and(|total| self.offset + count >= total);
-        self.offset += count;
+        self.offset = self.offset.saturating_add(count);
         if self.by_cursor {
             match last.get("id").and_then(Value::as_str) {
                 Some(id) => self.cursor = Some(id.to_owned()),
@@ -213,10 +215,11 @@ impl Walk {
             }
             return if short { Step::End } else { Step::More };
         }
-        if short || counted {
-            Step::End
-        } else {
-            Step::More
+        // Where there is a count, a page that is short may be one that the API cut.
+        match page.total_count {
+            Some(total) if self.offset >= total => Step::End,
+            None if short => Step::End,
+            _ => Step::More,
         }
     }
 }
@@ -291,7 +294,34 @@ mod tests {
     fn a_server_that_repeats_itself_is_left() {
         let (mut users, _) = walk("users", Arguments::new().set("limit", 2));
         assert_eq!(users.step(&list(0..2, None)), Step::More);
-        assert_eq!(users.step(&list(0..2, None)), Step::Stuck);
+        // The same people, of whom something else is said by now.
+        let mut again = list(0..2, None);
+        again.items[0]["updated_at"] = json!(2);
+        assert_eq!(users.step(&again), Step::Stuck);
+        let (mut round, _) = walk("organizations", Arguments::new().set("limit", 2));
+        for start in [0, 2, 4] {
+            assert_eq!(round.step(&list(start..start + 2, Some(99))), Step::More);
+        }
+        assert_eq!(round.step(&list(0..2, Some(99))), Step::Stuck);
+    }
+
+    #[test]
+    fn a_short_page_is_the_last_only_if_the_count_says_so() {
+        let (mut cut, target) = walk("organizations", Arguments::new().set("limit", 500));
+        assert_eq!(cut.step(&list(0..100, Some(150))), Step::More);
+        assert!(target(&cut).contains("offset=100"), "{}", target(&cut));
+        assert_eq!(cut.step(&list(100..150, Some(150))), Step::End);
+        let (mut exaggerated, _) = walk("organizations", Arguments::new());
+        assert_eq!(exaggerated.step(&list(0..7, Some(9))), Step::More);
+        assert_eq!(exaggerated.step(&list(0..0, Some(9))), Step::End);
+    }
+
+    #[test]
+    fn no_offset_is_beyond_arithmetic() {
+        let last = Arguments::new().set("offset", u64::MAX).set("limit", 2);
+        let (mut far, target) = walk("organizations", last);
+        assert_eq!(far.step(&list(0..2, None)), Step::More);
+        assert!(target(&far).contains(&format!("offset={}", u64::MAX)));
     }
 
     #[test]
