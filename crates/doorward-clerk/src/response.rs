@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::RETRY_AFTER;
+use http::header::{DATE, RETRY_AFTER};
 use serde_json::Value;
 
 /// An answer: status, header fields and body. Nothing of it is thrown away and nothing of it is judged.
@@ -55,14 +55,20 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON. An empty body (204) is null.
+    /// The body as JSON. An empty body (204) is null; what is not UTF-8 is replaced.
     ///
     /// # Errors
     /// It is not JSON.
     pub fn json(&self) -> Result<Value, serde_json::Error> {
-        match self.body.trim_ascii() {
+        let body = self.body.trim_ascii();
+        // RFC 8259 §8.1: a byte order mark may be ignored.
+        match body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body) {
             [] => Ok(Value::Null),
-            body => serde_json::from_slice(body),
+            body => serde_json::from_slice(body).or_else(|error| match str::from_utf8(body) {
+                Ok(_) => Err(error),
+                // One name in another encoding is no reason to lose a list of people.
+                Err(_) => serde_json::from_str(&String::from_utf8_lossy(body)),
+            }),
         }
     }
 
@@ -87,11 +93,12 @@ impl Response {
         if let Ok(seconds) = text.parse() {
             return Some(Duration::from_secs(seconds));
         }
-        let date = httpdate::parse_http_date(text).ok()?;
-        Some(
-            date.duration_since(SystemTime::now())
-                .unwrap_or(Duration::ZERO),
-        )
+        let then = httpdate::parse_http_date(text).ok()?;
+        // By the clock of whoever named the moment, if it is told; ours may be another.
+        let told = self.header(DATE.as_str());
+        let now = told.and_then(|text| httpdate::parse_http_date(text).ok());
+        let now = now.unwrap_or_else(SystemTime::now);
+        Some(then.duration_since(now).unwrap_or(Duration::ZERO))
     }
 }
 
@@ -125,6 +132,10 @@ mod tests {
         for none in ["", "soon", "-1", "1e9", "99999999999999999999"] {
             assert_eq!(wait(none), None, "{none}");
         }
+        let mut another = response(429, ("retry-after", "Sun, 06 Nov 1994 08:49:40 GMT"), "");
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap();
+        another.headers.insert(DATE, date);
+        assert_eq!(another.retry_after(), Some(Duration::from_secs(3)));
     }
 
     #[test]
@@ -144,5 +155,18 @@ mod tests {
             Value::Null
         );
         assert!(response(200, ("a", "b"), "<html>").json().is_err());
+        assert_eq!(
+            response(200, ("a", "b"), "\u{feff}").json().unwrap(),
+            Value::Null
+        );
+    }
+
+    #[test]
+    fn what_is_not_utf8_loses_a_letter_and_not_the_answer() {
+        let body = Bytes::from_static(b"\xef\xbb\xbf[{\"first_name\":\"Ren\xe9\"}]");
+        let answer = Response::new(200, HeaderMap::new(), body).json().unwrap();
+        assert_eq!(answer[0]["first_name"], "Ren\u{fffd}");
+        let neither = Response::new(200, HeaderMap::new(), Bytes::from_static(b"\xff\xfe{"));
+        assert!(neither.json().is_err());
     }
 }
