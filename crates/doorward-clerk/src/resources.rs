@@ -225,7 +225,23 @@ macro_rules! numbers {
     )+};
 }
 
-numbers!(f64, i64, i32, u32);
+numbers!(i64, i32, u32);
+
+/// A whole number goes as one: who reads `5.0` where an integer is meant may not.
+impl From<f64> for Field<Numeric> {
+    fn from(number: f64) -> Self {
+        let whole = number.fract() == 0.0 && number.abs() < MOST_EXACT;
+        Self::Value(Numeric(match whole {
+            true => Value::from(number as i64),
+            // What JSON cannot say is said in text, to be refused; null would clear the field.
+            false if !number.is_finite() => Value::from(number.to_string()),
+            false => Value::from(number),
+        }))
+    }
+}
+
+/// The largest whole number below which a double misses none.
+const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl From<Timestamp> for Field<i64> {
     fn from(time: Timestamp) -> Self {
@@ -413,6 +429,19 @@ mod tests {
             .request()
             .unwrap();
         assert!(keys.target().contains("limit=5"), "{}", keys.target());
+    }
+
+    #[test]
+    fn a_number_is_never_taken_for_nothing() {
+        let until = |seconds: f64| {
+            let create = clerk().api_keys().create().name("x").subject("user_1");
+            let request = create.seconds_until_expiration(seconds).request().unwrap();
+            request.json().unwrap()["seconds_until_expiration"].clone()
+        };
+        assert_eq!(until(3600.0).to_string(), "3600");
+        assert_eq!(until(0.5), json!(0.5));
+        assert_eq!(until(f64::NAN), json!("NaN"));
+        assert_eq!(until(f64::INFINITY), json!("inf"));
     }
 
     #[test]
