@@ -123,7 +123,7 @@ pub(crate) fn fetch(
     let deadline = settings.total_timeout;
     let session = Session {
         start: std::time::Instant::now(),
-        client: client(settings).map_err(|e| trouble(reason(&e)))?,
+        client: client(settings).map_err(trouble)?,
         source,
         settings,
     };
@@ -154,7 +154,7 @@ pub fn trusted_url(text: &str, plain_http: bool) -> Result<Url, String> {
         "https" => Ok(url),
         "http" if is_loopback(&url) || plain_http => Ok(url),
         "http" => Err(format!(
-            "{text:?} is plain http; keys are fetched by https, except from this machine"
+            "{text:?} is plain http, which others can read and change on the way; expected https, except to this machine"
         )),
         scheme => Err(format!(
             "{text:?} has the scheme {scheme:?}, expected https"
@@ -365,10 +365,9 @@ impl Session<'_> {
     }
 }
 
-pub(crate) fn client(settings: &FetchSettings) -> Result<Client, reqwest::Error> {
-    client_builder(settings.connect_timeout)
-        .redirect(Policy::custom(same_origin))
-        .build()
+pub(crate) fn client(settings: &FetchSettings) -> Result<Client, String> {
+    let builder = client_builder(settings.connect_timeout);
+    client_of(builder.redirect(Policy::custom(same_origin)))
 }
 
 /// What all our HTTP clients have in common. Proxies and further certificate authorities come from the environment.
@@ -376,6 +375,23 @@ pub fn client_builder(connect_timeout: Duration) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("doorward/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(connect_timeout)
+}
+
+/// The client that the builder makes.
+///
+/// # Errors
+/// Why there is none; as a rule no certificate authorities can be read. Where they come from is named.
+pub fn client_of(builder: ClientBuilder) -> Result<Client, String> {
+    builder.build().map_err(|error| {
+        let why = reason(&error);
+        let set = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+            .into_iter()
+            .filter_map(|name| Some(format!("{name} is {:?}", std::env::var_os(name)?)));
+        match set.collect::<Vec<_>>().join(" and ") {
+            set if set.is_empty() => why,
+            set => format!("{why}; {set}"),
+        }
+    })
 }
 
 /// Follows at most three redirects, and only within the origin that the operator named.

@@ -79,7 +79,7 @@ struct RevocationGuide;
 /// What `doorward-clerk` shares with this crate's own fetching. It is no part of the API and may change at any time.
 #[doc(hidden)]
 pub mod http {
-    pub use crate::fetch::{client_builder, jitter, reason, trusted_url};
+    pub use crate::fetch::{client_builder, client_of, jitter, reason, trusted_url};
     pub use crate::remote::background;
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn run(job: Job, settings: &FetchSettings) -> Result<(), String> {
         },
         _ => job,
     };
-    let client = fetch::client(settings).map_err(|error| error.to_string())?;
+    let client = fetch::client(settings)?;
     let (jobs, inbox) = unbounded_channel();
     let sent = jobs.send(job);
     debug_assert!(sent.is_ok(), "the inbox is in hand");
