@@ -90,6 +90,21 @@ pub struct Upload {
     pub bytes: Vec<u8>,
 }
 
+impl Upload {
+    /// Both stand in the header of a part, where a line break would begin another field.
+    fn check(&self) -> Result<(), &'static str> {
+        let media_type = &self.content_type;
+        if self.file_name.contains(char::is_control) {
+            return Err("a file whose name has control characters");
+        }
+        if !media_type.contains('/') || !media_type.bytes().all(|byte| (b' '..0x7f).contains(&byte))
+        {
+            return Err("a file whose type is no media type, image/png");
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Debug for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({} bytes)", self.content_type, self.bytes.len())
@@ -162,9 +177,10 @@ impl Request {
 
     /// Path and query, after the base URL.
     pub fn target(&self) -> String {
+        let separator = if self.path.contains('?') { '&' } else { '?' };
         match self.query.as_str() {
             "" => self.path.clone(),
-            query => format!("{}?{query}", self.path),
+            query => format!("{}{separator}{query}", self.path),
         }
     }
 
@@ -192,6 +208,28 @@ impl Request {
                 Value::Object(parts.collect())
             }
         })
+    }
+
+    /// Whether the path can be sent as it is. A URL has its dots resolved, percent-encoded or not, its backslashes turned
+    /// and its line breaks dropped (<https://url.spec.whatwg.org/#path-state>), which would make another path of it.
+    #[cfg(feature = "client")]
+    pub(crate) fn sendable(&self) -> Result<(), &'static str> {
+        let path = self.path.split('?').next().unwrap_or_default();
+        let is_dots = |segment: &str| {
+            let plain = segment.to_ascii_lowercase().replace("%2e", ".");
+            plain == "." || plain == ".."
+        };
+        if !self.path.starts_with('/') {
+            return Err("the path does not begin with a slash");
+        }
+        if path.split('/').any(is_dots) {
+            return Err("the path has a segment of dots, which makes it another path");
+        }
+        if !self.path.bytes().all(|byte| byte.is_ascii_graphic()) || self.path.contains(['#', '\\'])
+        {
+            return Err("the path has characters that must be percent-encoded");
+        }
+        Ok(())
     }
 
     #[cfg(feature = "client")]
@@ -325,6 +363,13 @@ impl Operation {
                     operation: self.id,
                     name: parameter.name,
                 });
+            }
+            if let Some((_, file)) = files.iter().find(|(name, _)| name == parameter.name) {
+                file.check().map_err(|why| ArgumentError::Unusable {
+                    operation: self.id,
+                    name: parameter.name,
+                    why,
+                })?;
             }
             if file != is_file(parameter) && (file || value.is_some()) {
                 return Err(ArgumentError::Unusable {
@@ -573,6 +618,36 @@ mod tests {
             json!({"user_id": "u", "file": "x"}),
         );
         assert!(error.unwrap_err().to_string().contains("a file is wanted"));
+    }
+
+    #[test]
+    fn a_file_cannot_write_its_own_header() {
+        let send = |file_name: &str, content_type: &str| {
+            let file = Upload {
+                file_name: file_name.to_owned(),
+                content_type: content_type.to_owned(),
+                bytes: b"x".to_vec(),
+            };
+            let operation = Table::get().find("users", "set_profile_image").unwrap();
+            let arguments = Arguments::new().set("user_id", "u").file("file", file);
+            operation.request(arguments)
+        };
+        assert!(send("a \"b\" ä.png", "image/png").is_ok());
+        assert!(send("a.txt", "text/plain; charset=utf-8").is_ok());
+        for (name, content_type) in [
+            ("a\r\nx: y.png", "image/png"),
+            ("a\n.png", "image/png"),
+            ("a\0.png", "image/png"),
+            ("a.png", "image/png\r\nx: y"),
+            ("a.png", "png"),
+            ("a.png", ""),
+        ] {
+            let error = send(name, content_type).unwrap_err();
+            assert!(
+                matches!(error, ArgumentError::Unusable { name: "file", .. }),
+                "{name:?} {content_type:?}: {error}"
+            );
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use doorward::http::{background, client_builder, jitter, reason, trusted_url};
+use doorward::http::{background, client_builder, client_of, jitter, reason, trusted_url};
 use doorward_core::Secret;
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
@@ -123,7 +123,7 @@ pub struct ClerkConfigError {
 }
 
 /// What one call does otherwise.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct CallOptions {
     /// Another key.
     pub secret_key: Option<Secret>,
@@ -133,6 +133,18 @@ pub struct CallOptions {
     pub retry: Option<RetryPolicy>,
     /// Further header fields; they replace ours of the same name.
     pub headers: HeaderMap,
+}
+
+/// Of header fields the names only: the values may be keys.
+impl fmt::Debug for CallOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallOptions")
+            .field("secret_key", &self.secret_key)
+            .field("deadline", &self.deadline)
+            .field("retry", &self.retry)
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .finish()
+    }
 }
 
 impl Clerk {
@@ -355,6 +367,8 @@ impl Clerk {
         let failure = |kind, why: &str| ApiError::new(kind, request.name(), why);
         let method = Method::from_bytes(request.method().as_bytes());
         let method = method.map_err(|_| failure(ErrorKind::Arguments, "is no HTTP method"))?;
+        let sendable = request.sendable();
+        sendable.map_err(|why| failure(ErrorKind::Arguments, why))?;
         let key = self.key(request, options)?;
         let sending = Sending {
             request,
@@ -375,7 +389,7 @@ impl Clerk {
                 .unwrap_or(config.deadline)
                 .min(LONGEST_CALL);
         let mut attempt = 0;
-        let mut last = None;
+        let mut last: Option<ApiError> = None;
         loop {
             if let Err(wait) = paces.room(key, deadline).await {
                 let why = "the limit of requests leaves no room before the deadline";
@@ -383,10 +397,14 @@ impl Clerk {
                 // What the API said before says more.
                 return Err(last.unwrap_or_else(ours));
             }
+            if Instant::now() >= deadline {
+                let ours = || failure(ErrorKind::TimedOut, "there is no time for it");
+                return Err(last.unwrap_or_else(ours));
+            }
             attempt += 1;
             let sent_at = paces.start.elapsed();
             let patience = match request.idempotent() {
-                true => deadline.min(Instant::now() + config.attempt_timeout),
+                true => deadline.min(Instant::now() + config.attempt_timeout.min(LONGEST_CALL)),
                 // It cannot be repeated, so it gets all the time there is.
                 false => deadline,
             };
@@ -419,7 +437,8 @@ impl Clerk {
                     ApiError::unreadable(request.name(), why, response)
                 }
             };
-            let error = error.with_attempts(attempt);
+            let arrived = last.as_ref().is_some_and(ApiError::may_have_arrived);
+            let error = error.with_attempts(attempt, arrived);
             let Some(pause) = next else {
                 return Err(error);
             };
@@ -483,13 +502,14 @@ impl Clerk {
             Some(_) => &self.0.background_pool,
         };
         belonging(slot, thread, || {
-            let client = client_builder(self.0.config.connect_timeout)
+            let builder = client_builder(self.0.config.connect_timeout)
                 // A redirect would send the body a second time, and the key to wherever it points.
                 .redirect(Policy::none())
                 // A connection that the other side is about to close costs a POST that cannot be repeated.
                 .pool_idle_timeout(REST)
-                .build();
-            client.map_err(|error| reason(&error))
+                // What is sent again is decided here alone. (A request that the pool took back unsent is not sent again.)
+                .retry(reqwest::retry::never());
+            client_of(builder)
         })
     }
 }

@@ -23,6 +23,8 @@ struct Failure {
     details: Vec<ErrorDetail>,
     retry_after: Option<Duration>,
     attempts: u32,
+    /// Whether one of the attempts before the last may have arrived.
+    arrived: bool,
     response: Option<Response>,
     argument: Option<ArgumentError>,
 }
@@ -35,7 +37,7 @@ pub enum ErrorKind {
     Arguments,
     /// The API answered with a status that is not 2xx.
     Refused,
-    /// There was no connection. Nothing was sent.
+    /// There was no connection, so nothing was sent this time; see [`ApiError::may_have_arrived`] of the times before.
     Unreachable,
     /// The connection broke after the request was sent, wholly or in part: it may have taken effect.
     Interrupted,
@@ -104,8 +106,12 @@ impl ApiError {
         self.0.attempts
     }
 
-    /// Whether the request may have taken effect although it failed.
+    /// Whether the request may have taken effect although it failed: by this attempt or by one before it. A DELETE that
+    /// is sent again after the connection broke may well find nothing, because the first was heard.
     pub fn may_have_arrived(&self) -> bool {
+        if self.0.arrived {
+            return true;
+        }
         match self.0.kind {
             ErrorKind::Interrupted | ErrorKind::Unreadable => true,
             ErrorKind::TimedOut => self.0.attempts > 0,
@@ -132,6 +138,7 @@ impl ApiError {
             details: Vec::new(),
             retry_after: None,
             attempts: 0,
+            arrived: false,
             response: None,
             argument: None,
         }))
@@ -158,8 +165,9 @@ impl ApiError {
         error
     }
 
-    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+    pub(crate) fn with_attempts(mut self, attempts: u32, arrived: bool) -> Self {
         self.0.attempts = attempts;
+        self.0.arrived = arrived;
         self
     }
 

@@ -63,7 +63,8 @@ impl RetryPolicy {
             .pause
             .saturating_mul(1 << attempt.saturating_sub(1).min(16));
         // Somewhere in the upper half, so that clients do not come back in step.
-        let own = doubled.min(self.longest_pause).mul_f64(0.5 + dice / 2.0);
+        let own = doubled.min(self.longest_pause).min(LONGEST_PAUSE);
+        let own = own.mul_f64(0.5 + dice / 2.0);
         // Not earlier than asked, and a little spread over the time after it.
         let pause = asked.map_or(own, |asked| asked.saturating_add(own.min(SPREAD)));
         // A pause that leaves no time for an attempt says less than the failure at hand.
@@ -72,6 +73,8 @@ impl RetryPolicy {
 }
 
 const SPREAD: Duration = Duration::from_millis(250);
+/// No deadline is further off, so that no policy is beyond arithmetic.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]
 mod tests {
@@ -127,6 +130,21 @@ mod tests {
             default.next(Outcome::NothingSent, true, 1, short, 0.0),
             None
         );
+    }
+
+    #[test]
+    fn no_policy_is_beyond_arithmetic() {
+        let endless = RetryPolicy {
+            attempts: u32::MAX,
+            pause: Duration::MAX,
+            longest_pause: Duration::MAX,
+        };
+        for attempt in [1, 2, u32::MAX - 1] {
+            for dice in [0.0, 1.0] {
+                let pause = endless.next(Outcome::NothingSent, true, attempt, LONG, dice);
+                assert_eq!(pause, None);
+            }
+        }
     }
 
     #[test]

@@ -54,6 +54,46 @@ fn an_authority_of_ones_own_is_trusted_and_no_other_is() {
     assert_eq!(server.log().len(), 1);
 }
 
+/// A connection through a proxy is made by CONNECT; the proxy sees whom we call and neither the key nor what is said.
+#[test]
+fn a_proxy_sees_nothing_of_what_is_encrypted() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let proxy = runtime.block_on(Server::deciding(|_| {
+        Reply::Answer(502, vec![], b"no such host".to_vec())
+    }));
+    let proxy_url = proxy.url.replace("http://", "http://ada:hunter2@");
+    let output = call("https://api.invalid", &[("HTTPS_PROXY", &proxy_url)]);
+    assert!(!output.status.success());
+    let log = proxy.log();
+    assert_eq!(
+        (log[0].method.as_str(), log[0].target.as_str()),
+        ("CONNECT", "api.invalid:443")
+    );
+    // Base64 of `ada:hunter2`.
+    assert_eq!(
+        log[0].header("proxy-authorization"),
+        Some("Basic YWRhOmh1bnRlcjI=")
+    );
+    assert!(log.iter().all(|one| !one.head.contains("sk_test_x")));
+    let said = said(&output);
+    assert!(said.contains("Unreachable"), "{said}");
+    assert!(
+        !said.contains("hunter2") && !said.contains("sk_test_x"),
+        "{said}"
+    );
+}
+
+/// The operator's mistake is named, with the file.
+#[test]
+fn authorities_that_cannot_be_read_are_named() {
+    for name in ["nowhere.pem", "localhost.key"] {
+        let output = call("https://127.0.0.1:9", &[("SSL_CERT_FILE", &file(name))]);
+        assert!(!output.status.success());
+        let said = said(&output);
+        assert!(said.contains("SSL_CERT_FILE"), "{said}");
+    }
+}
+
 /// What the children run.
 #[test]
 #[ignore = "the tests above run it, each with an environment of its own"]
@@ -79,9 +119,13 @@ fn call(api: &str, environment: &[(&str, &str)]) -> Output {
     child.envs(environment.iter().copied()).output().unwrap()
 }
 
-fn succeeds(output: &Output) {
+fn said(output: &Output) -> String {
     let said = [output.stdout.as_slice(), &output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+fn succeeds(output: &Output) {
+    let said = said(output);
     assert!(
         output.status.success() && said.contains("1 passed"),
         "{said}"

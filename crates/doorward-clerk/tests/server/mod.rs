@@ -31,6 +31,8 @@ pub(crate) enum Reply {
 #[allow(dead_code, reason = "not every test file looks at everything")]
 pub(crate) struct Arrived {
     pub(crate) at: Instant,
+    /// Which of the server's connections brought it.
+    pub(crate) connection: usize,
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) head: String,
@@ -90,13 +92,15 @@ impl Server {
         let log = Arc::new(Mutex::new(Vec::new()));
         let (decide, entries): (Decide, _) = (Arc::new(decide), Arc::clone(&log));
         tokio::spawn(async move {
+            let mut connection = 0;
             while let Ok((stream, _)) = listener.accept().await {
+                connection += 1;
                 let (decide, entries) = (Arc::clone(&decide), Arc::clone(&entries));
                 match tls.clone() {
-                    None => drop(tokio::spawn(serve(stream, decide, entries))),
+                    None => drop(tokio::spawn(serve(stream, connection, decide, entries))),
                     Some(tls) => drop(tokio::spawn(async move {
                         if let Ok(stream) = tls.accept(stream).await {
-                            serve(stream, decide, entries).await;
+                            serve(stream, connection, decide, entries).await;
                         }
                     })),
                 }
@@ -120,6 +124,7 @@ impl Server {
 
 async fn serve(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    connection: usize,
     decide: Decide,
     log: Arc<Mutex<Vec<Arrived>>>,
 ) {
@@ -140,6 +145,7 @@ async fn serve(
                 let mut words = first.split(' ').map(str::to_owned);
                 log.push(Arrived {
                     at: Instant::now(),
+                    connection,
                     method: words.next().unwrap_or_default(),
                     target: words.next().unwrap_or_default(),
                     head: first,
