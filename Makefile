@@ -15,10 +15,11 @@ help: ## List the targets
 demo: build ## Start an issuer and two protected APIs, and show every verdict (DEMO=once: then stop)
 	@$(PYTHON) examples/demo.py
 
-# Tests run what cargo builds by default; the demonstration and the benchmarks run what users get.
+# Tests run what cargo builds by default, the demonstration an optimized build, the benchmarks what is shipped.
 PROFILE := release
+bench: PROFILE := dist
 test test-python test-outsiders test-demo: PROFILE := dev
-BINARIES = $(CURDIR)/target/$(if $(filter dev,$(PROFILE)),debug,release)
+BINARIES = $(CURDIR)/target/$(PROFILE:dev=debug)
 
 .PHONY: test
 test: check test-rust test-python test-outsiders test-demo instructions ## Pass every test

@@ -43,7 +43,7 @@ class Server:
 def served() -> Iterator[Server]:
     """The server, on free ports."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    built = [path for kind in ("debug", "release") if (path := target / kind / "doorward").exists()]
+    built = [path for kind in ("debug", "release", "dist") if (path := target / kind / "doorward").exists()]
     assert built, "there is no doorward command; run cargo build -p doorward-cli"
     command = str(max(built, key=lambda path: path.stat().st_mtime))
     process = subprocess.Popen(
