@@ -1,12 +1,13 @@
 //! `doorward clerk`: every operation of Clerk's Backend API, by resource and verb, from the client's own table.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal as _, Read as _};
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind as UsageErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Subcommand};
-use doorward::core::Secret;
+use doorward::core::{Secret, Timestamp};
 use doorward_clerk::table::{Auth, Place, Shape};
 use doorward_clerk::{
     ApiError, Arguments, CallOptions, Clerk, ClerkConfig, ErrorKind, List, Operation, Parameter,
@@ -37,7 +38,7 @@ pub(crate) fn run(call: &Call, as_json: bool) -> Result<ExitCode, Failure> {
         if as_json {
             output::document(&json!({ "data": list.items, "total_count": list.total_count }));
         } else {
-            print_list(&list);
+            print_list(call.operation, &list);
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -46,7 +47,7 @@ pub(crate) fn run(call: &Call, as_json: bool) -> Result<ExitCode, Failure> {
         call.arguments.clone(),
         CallOptions::default(),
     );
-    let answer = answer.map_err(|error| failed(&error))?;
+    let answer = answer.map_err(|error| failed(&clerk, &error))?;
     match call.operation.shape {
         Shape::Text if !as_json => output::line(&answer.text()),
         Shape::Text => output::document(&json!(answer.text())),
@@ -65,17 +66,27 @@ pub(crate) fn run(call: &Call, as_json: bool) -> Result<ExitCode, Failure> {
 impl Call {
     /// Where the environment says, or where the flag does.
     fn client(&self) -> Result<Clerk, Failure> {
-        let named = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+        let named = |name: &str| match std::env::var_os(name).map(OsString::into_string) {
+            Some(Err(_)) => Err(Failure::usage(format!("{name}: is not UTF-8"))),
+            Some(Ok(text)) if !text.is_empty() => Ok(Some(text)),
+            _ => Ok(None),
+        };
         let mut config = ClerkConfig {
-            secret_key: named("CLERK_SECRET_KEY").map(Secret::new),
-            machine_secret_key: named("CLERK_MACHINE_SECRET_KEY").map(Secret::new),
+            secret_key: named("CLERK_SECRET_KEY")?.map(Secret::new),
+            machine_secret_key: named("CLERK_MACHINE_SECRET_KEY")?.map(Secret::new),
             ..ClerkConfig::default()
         };
-        if let Some(url) = self.api_url.clone().or_else(|| named("CLERK_API_URL")) {
+        let url = match self.api_url.clone() {
+            None => named("CLERK_API_URL")?,
+            said => said,
+        };
+        if let Some(url) = url {
             config.base_url = url;
         }
         let missing = |key: &str| {
-            Failure::usage(format!("{key} is not set; it is read from the environment"))
+            Failure::usage(format!(
+                "{key} is not set; it is read from the environment, and --dry-run needs none"
+            ))
         };
         let (secret, machine) = (&config.secret_key, &config.machine_secret_key);
         match self.operation.auth {
@@ -95,7 +106,7 @@ impl Call {
         let mut walk = Walk::new(self.operation, &self.arguments);
         let page = |arguments: Arguments| {
             let answer = clerk.call_blocking(self.operation, arguments, CallOptions::default());
-            let read = read(&answer.map_err(|error| failed(&error))?)?;
+            let read = read(&answer.map_err(|error| failed(clerk, &error))?)?;
             Ok::<_, Failure>(List::read(Some(self.operation), read))
         };
         if !self.every_page {
@@ -105,10 +116,7 @@ impl Call {
         let mut all = page(walk.arguments(self.arguments.clone()))?;
         let mut step = walk.step(&all);
         while step == Step::More {
-            if let Some(total) = all.total_count {
-                bar.set_length(total);
-            }
-            bar.set_position(all.items.len() as u64);
+            show(&bar, &all);
             let next = page(walk.arguments(self.arguments.clone()))?;
             step = walk.step(&next);
             if step != Step::Stuck {
@@ -118,7 +126,7 @@ impl Call {
         bar.finish_and_clear();
         if step == Step::Stuck {
             return Err(Failure {
-                message: "the API gave the same page twice; nothing is shown rather than a part"
+                message: "the API gave a page twice; nothing is shown rather than a part"
                     .to_owned(),
                 code: 1,
             });
@@ -132,19 +140,26 @@ impl Call {
         let request: Request = request.map_err(|error| Failure::usage(error.to_string()))?;
         let clerk = self.client()?;
         let (url, body) = (clerk.url(&request), request.masked_body());
+        let mut headers = Map::new();
+        if self.operation.auth != Auth::None {
+            headers.insert("authorization".to_owned(), json!("Bearer ***"));
+        }
         let version = &clerk.config().api_version;
+        headers.insert("clerk-api-version".to_owned(), json!(version));
         if as_json {
             output::document(&json!({
                 "method": request.method(),
                 "url": url,
-                "headers": { "authorization": "Bearer ***", "clerk-api-version": version },
+                "headers": headers,
                 "body": body,
             }));
             return Ok(ExitCode::SUCCESS);
         }
         output::line(&format!("{} {url}", paint(BOLD, request.method())));
-        output::line(&paint(DIM, "Authorization: Bearer ***"));
-        output::line(&paint(DIM, &format!("Clerk-API-Version: {version}")));
+        for (name, value) in &headers {
+            let value = value.as_str().unwrap_or_default();
+            output::line(&paint(DIM, &format!("{name}: {value}")));
+        }
         if let Some(body) = body {
             output::line("");
             output::document(&body);
@@ -161,19 +176,28 @@ fn read(answer: &Response) -> Result<Value, Failure> {
 }
 
 /// As the exit statuses have it: what the API refused is 1, wrong usage 2, and what was not answered 3.
-fn failed(error: &ApiError) -> Failure {
+fn failed(clerk: &Clerk, error: &ApiError) -> Failure {
     let code = match error.kind() {
         ErrorKind::Refused if error.status().is_some_and(|status| status < 500) => 1,
         ErrorKind::Arguments => output::USAGE,
         _ => UNAVAILABLE,
     };
     let mut message = error.to_string();
-    if let Some(trace) = error.trace_id() {
-        message += &format!(" (trace {trace})");
+    match (error.kind(), error.status()) {
+        (ErrorKind::Unreachable, _) => {
+            let url = &clerk.config().base_url;
+            message += &format!("; is the API at {url}? CLERK_API_URL and --api-url say where");
+        }
+        (_, Some(401)) => {
+            message += "; the key comes from CLERK_SECRET_KEY or, a machine's, from \
+                        CLERK_MACHINE_SECRET_KEY";
+        }
+        _ => {}
     }
-    if error.may_have_arrived() && error.kind() != ErrorKind::Refused {
+    if error.may_have_arrived() {
         message += "; it may have taken effect";
     }
+    let message = message.chars().map(harmless).collect();
     Failure { message, code }
 }
 
@@ -181,10 +205,23 @@ fn progress() -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new(0);
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
+    ProgressBar::new_spinner()
+}
+
+/// How far it has come, and of how many if the API says that.
+fn show(bar: &ProgressBar, so_far: &List<Value>) {
+    let template = match so_far.total_count {
+        Some(_) => "{bar:30} {pos}/{len}",
+        None => "{spinner} {pos} so far",
+    };
+    if let Some(total) = so_far.total_count {
+        bar.set_length(total);
+    }
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.set_position(so_far.items.len() as u64);
+    bar.tick();
 }
 
 fn print_object(fields: &Map<String, Value>) {
@@ -195,30 +232,44 @@ fn print_object(fields: &Map<String, Value>) {
     }
 }
 
-/// The columns that tell items apart, as far as they have them.
-fn print_list(list: &List<Value>) {
+/// The columns that tell items apart, as far as they have them and the terminal is wide.
+fn print_list(operation: &Operation, list: &List<Value>) {
     let has = |name: &&str| {
         let told = |item: &Value| item.get(name).is_some_and(|value| !value.is_null());
         list.items.iter().any(told)
     };
-    let columns: Vec<&str> = COLUMNS.into_iter().filter(has).take(MOST_COLUMNS).collect();
-    let rows: Vec<Vec<String>> = list
+    let mut columns: Vec<&str> = COLUMNS.into_iter().filter(has).take(MOST_COLUMNS).collect();
+    let mut rows: Vec<Vec<String>> = list
         .items
         .iter()
         .map(|item| match columns.as_slice() {
             [] => vec![cell(item, LONGEST_VALUE)],
             columns => columns
                 .iter()
-                .map(|name| cell(&item[*name], LONGEST_CELL))
+                .map(|name| match (name.ends_with("_at"), item[*name].as_i64()) {
+                    (true, Some(time)) => Timestamp::from_millis(time).to_string(),
+                    _ => cell(&item[*name], LONGEST_CELL),
+                })
                 .collect(),
         })
         .collect();
-    let widths: Vec<usize> = (0..columns.len())
-        .map(|at| {
-            let cells = rows.iter().map(|row| row[at].chars().count());
-            cells.chain([columns[at].len()]).max().unwrap_or_default()
-        })
-        .collect();
+    let widest = |at: usize| {
+        let cells = rows.iter().map(|row| row[at].chars().count());
+        cells.chain([columns[at].len()]).max().unwrap_or_default()
+    };
+    let mut widths: Vec<usize> = (0..columns.len()).map(widest).collect();
+    if let Some((terminal_size::Width(room), _)) =
+        terminal_size::terminal_size_of(std::io::stdout())
+    {
+        fit(&mut widths, room.into());
+    }
+    columns.truncate(widths.len());
+    for row in &mut rows {
+        for (cell, width) in row.iter_mut().zip(&widths) {
+            shorten(cell, *width);
+        }
+        row.truncate(widths.len().max(1));
+    }
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let padded: Vec<String> = cells
             .zip(widths.iter().chain(std::iter::repeat(&0)))
@@ -233,11 +284,40 @@ fn print_list(list: &List<Value>) {
         output::line(&line(&mut row.iter().map(String::as_str)));
     }
     let shown = list.items.len();
+    let more = match operation.is_paginated() {
+        true => "; --all follows the pages",
+        false => "",
+    };
     let note = match list.total_count {
-        Some(total) if total > shown as u64 => format!("{shown} of {total}; --all shows every one"),
-        _ => format!("{shown} in all on this page"),
+        Some(total) if total > shown as u64 => format!("{shown} of {total}{more}"),
+        Some(_) => format!("{shown} in all"),
+        None => format!("{shown} on this page{more}"),
     };
     output::line(&paint(DIM, &note));
+}
+
+/// Takes from the widest column until all have room, but from the first: an id that was cut is none. What has no room then
+/// is left out.
+fn fit(widths: &mut Vec<usize>, room: usize) {
+    let taken =
+        |widths: &[usize]| widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
+    while taken(widths) > room {
+        let others = widths.iter_mut().skip(1);
+        if let Some(width) = others.max().filter(|width| **width > NARROWEST) {
+            *width -= 1;
+        } else if widths.len() > 1 {
+            widths.pop();
+        } else {
+            return;
+        }
+    }
+}
+
+fn shorten(text: &mut String, most: usize) {
+    if text.chars().count() > most {
+        *text = text.chars().take(most.saturating_sub(1)).collect();
+        text.push('…');
+    }
 }
 
 /// A value on one line. What a provider says may hold control characters, and a terminal would obey them.
@@ -254,19 +334,19 @@ fn cell(value: &Value, most: usize) -> String {
         }
         other => other.to_string(),
     };
-    let clean = |letter: char| {
-        if letter.is_control() {
-            '\u{fffd}'
-        } else {
-            letter
-        }
-    };
-    let mut letters = text.chars().map(clean);
+    let mut letters = text.chars().map(harmless);
     let mut shown: String = letters.by_ref().take(most).collect();
     if letters.next().is_some() {
         shown.push('…');
     }
     shown
+}
+
+fn harmless(letter: char) -> char {
+    match letter.is_control() {
+        true => '\u{fffd}',
+        false => letter,
+    }
 }
 
 impl FromArgMatches for Call {
@@ -340,6 +420,7 @@ fn resources(command: Command) -> Command {
     let all = Table::get().resources().into_iter().map(|resource| {
         let verbs = Table::get().of_resource(resource);
         Command::new(resource)
+            .aliases(dashed(resource))
             .about(
                 verbs
                     .map(|operation| operation.verb)
@@ -387,10 +468,16 @@ fn verb(operation: &'static Operation) -> Command {
         .help("Follow the pages to the end");
     Command::new(operation.verb)
         .visible_aliases(operation.aliases.iter().copied())
+        .aliases(operation.verbs().filter_map(dashed))
         .about(about)
         .args(operation.parameters.iter().map(argument))
         .args(own.map(|own| own.help_heading("Call")))
         .args(operation.is_list().then(|| every_page.help_heading("Call")))
+}
+
+/// As people type it who know other commands.
+fn dashed(name: &str) -> Option<String> {
+    name.contains('_').then(|| name.replace('_', "-"))
 }
 
 fn argument(parameter: &'static Parameter) -> Arg {
@@ -467,6 +554,10 @@ fn value(parameter: &Parameter, texts: &[&String]) -> Result<Value, String> {
             number.map_err(|_| format!("{text:?} is no whole number"))
         }
         "number" => {
+            // A whole one goes as such: who reads `5.0` where an integer is meant may not.
+            if let Ok(number) = text.parse::<i64>() {
+                return Ok(number.into());
+            }
             let number = text.parse().ok().and_then(serde_json::Number::from_f64);
             let number = number.map(Value::Number);
             number.ok_or_else(|| format!("{text:?} is no number"))
@@ -564,6 +655,8 @@ const COLUMNS: [&str; 16] = [
     "created_at",
 ];
 const MOST_COLUMNS: usize = 6;
+/// No column is made narrower.
+const NARROWEST: usize = 12;
 const LONGEST_CELL: usize = 40;
 const LONGEST_VALUE: usize = 400;
 /// Bytes read from standard input.
@@ -590,6 +683,40 @@ mod tests {
             let matches = matches.unwrap_or_else(|error| panic!("{typed:?}: {error}"));
             let call = Call::from_arg_matches(&matches).unwrap();
             assert_eq!(call.operation.id, operation.id);
+        }
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal() {
+        let fitted = |widths: &[usize], room| {
+            let mut widths = widths.to_vec();
+            fit(&mut widths, room);
+            widths
+        };
+        assert_eq!(fitted(&[32, 10, 30], 80), [32, 10, 30]);
+        assert_eq!(fitted(&[32, 10, 30], 70), [32, 10, 24]);
+        assert_eq!(fitted(&[32, 20, 30], 70), [32, 17, 17]);
+        assert_eq!(fitted(&[32, 20, 30], 50), [32, 16]);
+        assert_eq!(fitted(&[32, 20, 30], 10), [32]);
+        assert!(fitted(&[], 10).is_empty());
+        let mut text = "grüße".to_owned();
+        shorten(&mut text, 5);
+        assert_eq!(text, "grüße");
+        shorten(&mut text, 3);
+        assert_eq!(text, "gr…");
+    }
+
+    #[test]
+    fn numbers_are_whole_where_they_can_be() {
+        let parameter = |verb, name| {
+            let operation = Table::get().find("api_keys", verb).unwrap();
+            operation.parameter(name).unwrap()
+        };
+        let read = |text: &str| value(parameter("list", "limit"), &[&text.to_owned()]);
+        assert_eq!(read("5").unwrap().to_string(), "5");
+        assert_eq!(read("5.5").unwrap().to_string(), "5.5");
+        for wrong in ["NaN", "inf", "five", ""] {
+            assert!(read(wrong).is_err(), "{wrong}");
         }
     }
 
