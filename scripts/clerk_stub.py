@@ -28,6 +28,8 @@ from typing import IO, Any, Protocol, TypedDict, overload
 from typing_extensions import NotRequired, Required, Unpack
 
 from ._objects import List as List
+from ._pages import AsyncPages as AsyncPages
+from ._pages import Pages as Pages
 
 File = bytes | PathLike[str] | IO[bytes] | Mapping[str, Any]
 
@@ -140,14 +142,24 @@ def methods(operation: dict[str, Any]) -> list[str]:
     """One Protocol of an operation could not have its own names of keywords, so each is written out twice."""
     arguments = arguments_name(operation)
     answer = answer_of(operation)
+    ways = [("def", "", answer), ("async def", "_async", answer)]
+    if is_paginated(operation):
+        item = answer.removeprefix("List")
+        ways += [("def", "_iter", f"Pages{item}"), ("def", "_iter_async", f"AsyncPages{item}")]
     lines: list[str] = []
     for verb in [operation["verb"], *operation.get("aliases", ())]:
-        for word, name in (("def", verb), ("async def", f"{verb}_async")):
+        for word, ending, result in ways:
             lines.append(
-                f"    @overload\n    {word} {name}(self, *, request: {arguments}, **options: Unpack[CallOptions]) -> {answer}: ...\n"
-                f"    @overload\n    {word} {name}(self, **arguments: Unpack[{arguments}Call]) -> {answer}: ...\n"
+                f"    @overload\n    {word} {verb}{ending}(self, *, request: {arguments}, **options: Unpack[CallOptions]) -> {result}: ...\n"
+                f"    @overload\n    {word} {verb}{ending}(self, **arguments: Unpack[{arguments}Call]) -> {result}: ...\n"
             )
     return lines
+
+
+def is_paginated(operation: dict[str, Any]) -> bool:
+    """As `Operation.is_paginated` of the client."""
+    names = {parameter["name"] for parameter in operation.get("parameters", ())}
+    return operation.get("shape") in ("array", "page") and {"limit", "offset"} <= names
 
 
 def answer_of(operation: dict[str, Any]) -> str:

@@ -565,6 +565,19 @@ class Calling:
         """Gives up. The request may have taken effect."""
 
 @final
+class Walk:
+    """Where a walk through the pages of a list of the Backend API is. It fetches nothing."""
+
+    def __new__(cls, operation: str, arguments: str) -> Self:
+        """An operation's id, and its arguments as a JSON object; `limit` is the size of a page."""
+    def arguments(self) -> str:
+        """The arguments of the next page, as a JSON object."""
+    def step(self, count: int, ends: tuple[str, str] | None, total_count: int | None) -> bool | None:
+        """Goes on after a page of so many items, the first and the last as JSON. Whether there is another; None if the
+        same page came twice.
+        """
+
+@final
 class Credentials:
     """`request.auth`: the caller and what it may do, in Starlette's shape."""
 

@@ -5,7 +5,7 @@ from typing import Any
 from typing_extensions import assert_type
 
 from doorward.clerk import Clerk, List
-from doorward.clerk.types import OrganizationMembership, Session, User
+from doorward.clerk.types import AsyncPages, OrganizationMembership, Pages, Session, User
 from doorward.compat.clerk_backend_api import Clerk as CompatClerk
 
 
@@ -30,3 +30,18 @@ async def of_sessions(clerk: CompatClerk) -> None:
     assert_type(sessions.total_count, int | None)
     memberships = clerk.users.get_organization_memberships(user_id="user_1")
     assert_type(memberships[0], OrganizationMembership)
+
+
+async def of_walks(clerk: Clerk) -> None:
+    users = clerk.users.list_iter(query="ada", limit=100)
+    assert_type(users, Pages[User])
+    assert_type(users.total_count, int | None)
+    for user in users:
+        assert_type(user, User)
+    sessions = clerk.sessions.list_iter_async(request={"user_id": "user_1"})
+    assert_type(sessions, AsyncPages[Session])
+    async for session in sessions:
+        assert_type(session, Session)
+    assert_type(clerk.m2m.list_iter_async(subject="mch_1").total_count, int | None)
+    clerk.users.list_iter(limt=5)  # type: ignore[call-overload]
+    clerk.users.get_iter(user_id="user_1")  # type: ignore[attr-defined]

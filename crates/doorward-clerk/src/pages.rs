@@ -187,10 +187,18 @@ impl Walk {
 
     /// Goes on after a page.
     pub fn step(&mut self, page: &List<Value>) -> Step {
-        let Some(limit) = self.limit else {
-            return Step::End;
-        };
-        let (Some(first), Some(last)) = (page.first(), page.last()) else {
+        let ends = page.first().zip(page.last());
+        self.turn(page.len() as u64, ends, page.total_count)
+    }
+
+    /// Goes on after a page of so many items, of which the first and the last are told.
+    pub fn turn(
+        &mut self,
+        count: u64,
+        ends: Option<(&Value, &Value)>,
+        total_count: Option<u64>,
+    ) -> Step {
+        let (Some(limit), Some((first, last))) = (self.limit, ends) else {
             return Step::End;
         };
         let mut ends = DefaultHasher::new();
@@ -204,7 +212,6 @@ impl Walk {
         if !self.seen.insert(ends.finish()) {
             return Step::Stuck;
         }
-        let count = page.len() as u64;
         let short = count < limit && self.short_is_last;
         self.offset = self.offset.saturating_add(count);
         if self.by_cursor {
@@ -216,7 +223,7 @@ impl Walk {
             return if short { Step::End } else { Step::More };
         }
         // Where there is a count, a page that is short may be one that the API cut.
-        match page.total_count {
+        match total_count {
             Some(total) if self.offset >= total => Step::End,
             None if short => Step::End,
             _ => Step::More,

@@ -1,19 +1,19 @@
 //! Clerk's Backend API as Python calls it: an operation's id and JSON go in, the answer's bytes come out.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use doorward::core::Secret;
 use doorward_clerk::{
-    ApiError, Arguments, CallOptions, Clerk, ClerkConfig, ErrorKind, Request, Response,
-    RetryPolicy, Started, Table, Upload,
+    ApiError, Arguments, CallOptions, Clerk, ClerkConfig, ErrorKind, Operation, Request, Response,
+    RetryPolicy, Started, Step, Table, Upload, Walk,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyBytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::refusal;
 use crate::runtime::Promise;
@@ -69,13 +69,8 @@ impl BackendApi {
         attempts: Option<u32>,
         headers: Vec<(String, String)>,
     ) -> PyResult<Calling> {
-        let Some(operation) = Table::get().operation(operation) else {
-            return Err(PyValueError::new_err("there is no such operation"));
-        };
-        let Value::Object(arguments) = json(arguments)? else {
-            return Err(PyTypeError::new_err("arguments are a JSON object"));
-        };
-        let mut arguments = Arguments::from(arguments);
+        let operation = operation_of(operation)?;
+        let mut arguments = Arguments::from(object(arguments)?);
         for (name, file_name, content_type, bytes) in files {
             let upload = Upload {
                 file_name,
@@ -114,6 +109,79 @@ impl BackendApi {
 
     fn __repr__(&self) -> String {
         format!("{:?}", self.0)
+    }
+}
+
+/// Where a walk through the pages of a list is.
+#[pyclass(frozen, module = "doorward", name = "Walk")]
+pub(crate) struct Walking {
+    arguments: Map<String, Value>,
+    walk: Mutex<Walk>,
+}
+
+#[pymethods]
+impl Walking {
+    #[new]
+    fn new(operation: &str, arguments: &str) -> PyResult<Self> {
+        let arguments = object(arguments)?;
+        let walk = Walk::new(operation_of(operation)?, &arguments.clone().into());
+        Ok(Self {
+            arguments,
+            walk: Mutex::new(walk),
+        })
+    }
+
+    /// The arguments of the next page.
+    fn arguments(&self) -> String {
+        let page = self.lock().arguments(Arguments::new());
+        let mut arguments = self.arguments.clone();
+        for name in WALKED {
+            if let Some(value) = page.value(name) {
+                arguments.insert(name.to_owned(), value.clone());
+            }
+        }
+        Value::Object(arguments).to_string()
+    }
+
+    /// Whether there is another page; none if the same came twice.
+    #[pyo3(signature = (count, ends, total_count))]
+    fn step(
+        &self,
+        count: u64,
+        ends: Option<(String, String)>,
+        total_count: Option<u64>,
+    ) -> Option<bool> {
+        // Python reads JSON that has no word in ours, such as NaN.
+        let item = |text: String| serde_json::from_str(&text).unwrap_or(Value::String(text));
+        let ends = ends.map(|(first, last)| (item(first), item(last)));
+        let ends = ends.as_ref().map(|(first, last)| (first, last));
+        match self.lock().turn(count, ends, total_count) {
+            Step::More => Some(true),
+            Step::End => Some(false),
+            Step::Stuck => None,
+        }
+    }
+
+    fn __repr__(&self) -> &'static str {
+        "Walk()"
+    }
+}
+
+impl Walking {
+    fn lock(&self) -> MutexGuard<'_, Walk> {
+        self.walk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn operation_of(id: &str) -> PyResult<&'static Operation> {
+    let operation = Table::get().operation(id);
+    operation.ok_or_else(|| PyValueError::new_err("there is no such operation"))
+}
+
+fn object(text: &str) -> PyResult<Map<String, Value>> {
+    match json(text)? {
+        Value::Object(fields) => Ok(fields),
+        _ => Err(PyTypeError::new_err("arguments are a JSON object")),
     }
 }
 
@@ -264,3 +332,6 @@ fn failed(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static FAILED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     FAILED.import(py, "doorward.clerk._errors", "failed")
 }
+
+/// What tells a page from another.
+const WALKED: [&str; 3] = ["limit", "offset", "starting_after"];

@@ -64,6 +64,7 @@ fn _doorward(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(asgi::admit, module)?)?;
     module.add_class::<backend_api::BackendApi>()?;
     module.add_class::<backend_api::Calling>()?;
+    module.add_class::<backend_api::Walking>()?;
     module.add_function(wrap_pyfunction!(backend_api::clerk_table, module)?)?;
     module.add_function(wrap_pyfunction!(verify_jws, module)?)?;
     module.add_function(wrap_pyfunction!(inspect, module)?)?;

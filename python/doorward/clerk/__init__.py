@@ -5,6 +5,8 @@
     clerk = Clerk(bearer_auth="sk_test_…")
     user = clerk.users.get(user_id="user_1")
     user = await clerk.users.get_async(user_id="user_1")
+    for user in clerk.users.list_iter():
+        …
 
 Resources and operations have the names of Clerk's own Python SDK; see `docs/guides/backend-api.md`.
 """

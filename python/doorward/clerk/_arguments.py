@@ -43,6 +43,7 @@ class Step:
         self, operation: Operation, arguments: dict[str, Any], files: list[File], before: bool
     ) -> None:
         self.operation = operation
+        self.given = arguments
         self.arguments = json_of(arguments)
         self.files = files
         self._before = before

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from ._pages import AsyncPages, Pages
     from ._table import Operation
     from .types import Resources as _Resources
 
@@ -191,23 +192,24 @@ class Resource:
         self._name = name
         self._verbs = verbs
 
-    def __getattr__(self, name: str) -> Method | AsyncMethod:
+    def __getattr__(self, name: str) -> _Bound:
         # A resource that is being copied has nothing yet.
         if name.startswith("_"):
             raise AttributeError(name)
-        operation = self._verbs.get(name)
-        if operation is not None:
-            method: Method | AsyncMethod = Method(self._clerk, operation, name)
-        else:
-            operation = self._verbs.get(name.removesuffix("_async"))
-            if operation is None or not name.endswith("_async"):
-                raise _unknown(self, f"clerk.{self._name}", name, dir(self))
-            method = AsyncMethod(self._clerk, operation, name)
-        self.__dict__[name] = method
-        return method
+        for kind, ending in _METHODS.items():
+            operation = self._verbs.get(name.removesuffix(ending))
+            if operation is not None and name.endswith(ending) and kind.fits(operation):
+                method = self.__dict__[name] = kind(self._clerk, operation, name)
+                return method
+        raise _unknown(self, f"clerk.{self._name}", name, dir(self))
 
     def __dir__(self) -> list[str]:
-        return sorted([*self._verbs, *(f"{verb}_async" for verb in self._verbs)])
+        return sorted(
+            f"{verb}{ending}"
+            for kind, ending in _METHODS.items()
+            for verb, operation in self._verbs.items()
+            if kind.fits(operation)
+        )
 
     def __repr__(self) -> str:
         return f"<clerk.{self._name}: {', '.join(sorted(self._verbs))}>"
@@ -215,6 +217,14 @@ class Resource:
 
 class _Bound:
     """An operation of a client."""
+
+    #: What it answers, if that is not what the operation does.
+    answers: str | None = None
+
+    @staticmethod
+    def fits(operation: Operation) -> bool:
+        """Whether the operation can be called this way."""
+        return True
 
     def __init__(self, clerk: Clerk, operation: Operation, name: str) -> None:
         self._clerk = clerk
@@ -227,14 +237,14 @@ class _Bound:
         if name == "__doc__":
             from ._describe import description
 
-            return description(self._operation)
+            return description(self._operation, self.answers)
         return super().__getattribute__(name)
 
     @property
     def __signature__(self) -> Signature:
         from ._describe import signature
 
-        return signature(self._operation)
+        return signature(self._operation, self.answers)
 
     def __repr__(self) -> str:
         return f"<{self.__qualname__}: {self._operation.method} {self._operation.path}>"
@@ -259,10 +269,13 @@ class Method(_Bound):
         options = Options(retries, server_url, timeout_ms, http_headers)
         result = None
         for step in self._steps(request, keywords):
-            with step:
-                answer = _waited(self._clerk.begin(step, options))
-            result = _read(step.operation, answer)
+            result = self._sent(step, options)
         return result
+
+    def _sent(self, step: Step, options: Options) -> Any:
+        with step:
+            answer = _waited(self._clerk.begin(step, options))
+        return _read(step.operation, answer)
 
 
 class AsyncMethod(_Bound):
@@ -281,11 +294,75 @@ class AsyncMethod(_Bound):
         options = Options(retries, server_url, timeout_ms, http_headers)
         result = None
         for step in self._steps(request, keywords):
-            with step:
-                answer = await _awaited(self._clerk.begin(step, options))
-            result = _read(step.operation, answer)
+            result = await self._sent(step, options)
         return result
 
+    async def _sent(self, step: Step, options: Options) -> Any:
+        with step:
+            answer = await _awaited(self._clerk.begin(step, options))
+        return _read(step.operation, answer)
+
+
+class Walking(Method):
+    """A list, walked through page by page."""
+
+    answers = "Pages"
+
+    @staticmethod
+    def fits(operation: Operation) -> bool:
+        return operation.is_paginated
+
+    def __call__(
+        self,
+        *,
+        request: Any = None,
+        retries: Any = None,
+        server_url: str | None = None,
+        timeout_ms: float | None = None,
+        http_headers: Mapping[str, str] | None = None,
+        **keywords: Any,
+    ) -> Pages[Any]:
+        from ._pages import Pages
+
+        options = Options(retries, server_url, timeout_ms, http_headers)
+        (step,) = self._steps(request, keywords)
+        return Pages(step, lambda page: self._sent(page, options), self.__qualname__)
+
+
+class AsyncWalking(AsyncMethod):
+    """A list, walked through with `async for`."""
+
+    answers = "AsyncPages"
+
+    @staticmethod
+    def fits(operation: Operation) -> bool:
+        return operation.is_paginated
+
+    # The walk is what is awaited, not the call.
+    def __call__(  # type: ignore[override]
+        self,
+        *,
+        request: Any = None,
+        retries: Any = None,
+        server_url: str | None = None,
+        timeout_ms: float | None = None,
+        http_headers: Mapping[str, str] | None = None,
+        **keywords: Any,
+    ) -> AsyncPages[Any]:
+        from ._pages import AsyncPages
+
+        options = Options(retries, server_url, timeout_ms, http_headers)
+        (step,) = self._steps(request, keywords)
+        return AsyncPages(step, lambda page: self._sent(page, options), self.__qualname__)
+
+
+#: The ways to call an operation, and what each adds to its verb.
+_METHODS: dict[type[_Bound], str] = {
+    Method: "",
+    AsyncMethod: "_async",
+    Walking: "_iter",
+    AsyncWalking: "_iter_async",
+}
 
 _Answer = tuple[int, list[tuple[str, str]], bytes]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["annotation", "description", "signature"]
 
 
-def signature(operation: Operation) -> Signature:
+def signature(operation: Operation, walk: str | None = None) -> Signature:
     """Keywords only: what is required, what is not, and what every call takes."""
     required: list[Parameter] = []
     optional: list[Parameter] = []
@@ -32,12 +32,14 @@ def signature(operation: Operation) -> Signature:
         Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind, default=None)
         for name, kind in _COMMON.items()
     ]
-    return Signature([*required, *optional, *common], return_annotation=_answer(operation))
+    return Signature([*required, *optional, *common], return_annotation=_answer(operation, walk))
 
 
-def description(operation: Operation) -> str:
+def description(operation: Operation, walk: str | None = None) -> str:
     """Method, path, parameters and answer."""
-    lines = [f"{operation.method} {operation.path}, answers {_answer(operation)}."]
+    lines = [f"{operation.method} {operation.path}, answers {_answer(operation, walk)}."]
+    if walk is not None:
+        lines.append("All pages, each fetched when it is needed; `limit` is the size of one.")
     if operation.deprecated:
         lines.append("Deprecated by Clerk.")
     lines += ["", "As keywords, or together as `request=`:", ""]
@@ -68,8 +70,10 @@ def annotation(kind: str) -> str:
     return _WORDS.get(kind, kind)
 
 
-def _answer(operation: Operation) -> str:
+def _answer(operation: Operation, walk: str | None) -> str:
     kind = annotation(operation.response or "object")
+    if walk is not None:
+        return f"{walk}[{kind}]"
     if operation.shape in ("array", "page"):
         return f"List[{kind}]"
     return {"text": "str", "empty": "None"}.get(operation.shape, kind)

@@ -47,6 +47,11 @@ class Operation:
         self.deprecated: bool = row.get("deprecated", False)
 
     @property
+    def is_paginated(self) -> bool:
+        """Whether it has pages, and so a walk through them."""
+        return self.shape in ("array", "page") and {"limit", "offset"} <= self.parameters.keys()
+
+    @property
     def document(self) -> str | None:
         """The parameter that is the whole body."""
         for name, parameter in self.parameters.items():
