@@ -65,8 +65,8 @@ impl RetryPolicy {
         // Somewhere in the upper half, so that clients do not come back in step.
         let own = doubled.min(self.longest_pause).min(LONGEST_PAUSE);
         let own = own.mul_f64(0.5 + dice / 2.0);
-        // Not earlier than asked, and a little spread over the time after it.
-        let pause = asked.map_or(own, |asked| asked.saturating_add(own.min(SPREAD)));
+        // Not earlier than asked, a little spread over the time after it, and no sooner for being asked for no time at all.
+        let pause = asked.map_or(own, |asked| asked.saturating_add(own.min(SPREAD)).max(own));
         // A pause that leaves no time for an attempt says less than the failure at hand.
         (pause < remaining).then_some(pause)
     }
@@ -155,6 +155,10 @@ mod tests {
             let pause = RetryPolicy::default().next(outcome, false, 1, LONG, dice);
             let pause = pause.unwrap();
             assert!(pause >= asked && pause <= asked + SPREAD, "{pause:?}");
+            // A server that says "at once" again and again.
+            let outcome = Outcome::Answered(429, Some(Duration::ZERO));
+            let pause = RetryPolicy::default().next(outcome, false, 3, LONG, dice);
+            assert!(pause.unwrap() >= Duration::from_millis(500), "{pause:?}");
         }
     }
 }
