@@ -15,7 +15,7 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use crate::table::{BodyKind, Kind, Operation, Parameter, Place};
+use crate::table::{BodyKind, Kind, Operation, Parameter, Place, Table};
 
 /// What an operation is called with, by the names of its parameters. A name that was not set is absent; [`Value::Null`]
 /// is sent as null, which in an update clears the field.
@@ -392,7 +392,7 @@ impl Operation {
 #[non_exhaustive]
 pub enum ArgumentError {
     /// There is no such parameter.
-    #[error("{operation} has no parameter {name:?}{}", did_you_mean(*closest))]
+    #[error("{operation} has no parameter {name:?}{}", did_you_mean(operation, name, *closest))]
     Unknown {
         /// The operation.
         operation: &'static str,
@@ -444,8 +444,22 @@ pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
-fn did_you_mean(closest: Option<&str>) -> String {
-    closest.map_or_else(String::new, |name| format!("; did you mean {name:?}?"))
+/// The closest name or, since metadata have operations of their own, those about the same thing that have the parameter.
+fn did_you_mean(operation: &str, name: &str, closest: Option<&str>) -> String {
+    if let Some(name) = closest {
+        return format!("; did you mean {name:?}?");
+    }
+    let Some(own) = Table::get().operation(operation) else {
+        return String::new();
+    };
+    let below = format!("{}/", own.path);
+    let others = Table::get()
+        .of_resource(own.resource)
+        .filter(|other| other.path.starts_with(&below) && other.parameter(name).is_some());
+    match others.map(|other| other.verb).collect::<Vec<_>>() {
+        none if none.is_empty() => String::new(),
+        verbs => format!("; {} of {} has it", verbs.join(" or "), own.resource),
+    }
 }
 
 /// A path segment. One that is empty or dots would make it another path, percent-encoded or not.
@@ -527,7 +541,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::Table;
 
     fn request(resource: &str, verb: &str, arguments: Value) -> Result<Request, ArgumentError> {
         let Value::Object(arguments) = arguments else {
@@ -610,6 +623,16 @@ mod tests {
         );
         let error = request("users", "update", json!({"user_id": "u", "zzzzzz": 1}));
         assert!(!error.unwrap_err().to_string().contains("did you mean"));
+        let error = request(
+            "users",
+            "update",
+            json!({"user_id": "u", "public_metadata": {}}),
+        );
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "UpdateUser has no parameter \"public_metadata\"; \
+             update_metadata or replace_metadata of users has it"
+        );
         let error = request("users", "update", json!({})).unwrap_err();
         assert_eq!(error.to_string(), "UpdateUser needs \"user_id\"");
         let error = request(

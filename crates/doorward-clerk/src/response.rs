@@ -55,7 +55,7 @@ impl Response {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON. An empty body (204) is null; what is not UTF-8 is replaced.
+    /// The body as JSON. An empty body (204) is null; what is not UTF-8 is replaced, and so is half of a surrogate pair.
     ///
     /// # Errors
     /// It is not JSON.
@@ -64,10 +64,10 @@ impl Response {
         // RFC 8259 §8.1: a byte order mark may be ignored.
         match body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body) {
             [] => Ok(Value::Null),
-            body => serde_json::from_slice(body).or_else(|error| match str::from_utf8(body) {
-                Ok(_) => Err(error),
-                // One name in another encoding is no reason to lose a list of people.
-                Err(_) => serde_json::from_str(&String::from_utf8_lossy(body)),
+            body => serde_json::from_slice(body).or_else(|error| {
+                // One name that was cut in the middle of a letter is no reason to lose a list of people.
+                let text = whole_letters(&String::from_utf8_lossy(body));
+                serde_json::from_str(&text).map_err(|_| error)
             }),
         }
     }
@@ -100,6 +100,32 @@ impl Response {
         let now = now.unwrap_or_else(SystemTime::now);
         Some(then.duration_since(now).unwrap_or(Duration::ZERO))
     }
+}
+
+/// JSON's text with U+FFFD for each half of a surrogate pair that stands alone, as JavaScript writes a string that was cut
+/// there (RFC 8259 §8.2).
+fn whole_letters(json: &str) -> String {
+    let unit = |text: &str| u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok();
+    let mut whole = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        whole += before;
+        let next = escape.get(6..).and_then(unit);
+        let taken = match unit(escape) {
+            Some(0xd800..=0xdbff) if matches!(next, Some(0xdc00..=0xdfff)) => 12,
+            Some(0xd800..=0xdfff) => {
+                whole.push('\u{fffd}');
+                rest = &escape[6..];
+                continue;
+            }
+            Some(_) => 6,
+            None => 1 + escape[1..].chars().next().map_or(0, char::len_utf8),
+        };
+        whole += &escape[..taken];
+        rest = &escape[taken..];
+    }
+    whole + rest
 }
 
 /// Its size, not its text: people are in it.
@@ -166,6 +192,24 @@ mod tests {
         let body = Bytes::from_static(b"\xef\xbb\xbf[{\"first_name\":\"Ren\xe9\"}]");
         let answer = Response::new(200, HeaderMap::new(), body).json().unwrap();
         assert_eq!(answer[0]["first_name"], "Ren\u{fffd}");
+        let body = br#"{"a\ud83d":"x\ud83d","b":"\udeaa\ud83d","c":"\ud83d\udeaa\\ud83d\n\u00e4","d":"\ud83d\n"}"#;
+        let answer = Response::new(200, HeaderMap::new(), Bytes::from_static(body));
+        let expected = serde_json::json!({
+            "a\u{fffd}": "x\u{fffd}", "b": "\u{fffd}\u{fffd}", "c": "\u{1f6aa}\\ud83d\nä", "d": "\u{fffd}\n",
+        });
+        assert_eq!(answer.json().unwrap(), expected);
+        for broken in [
+            "\"\\",
+            "\"\\u",
+            "\"\\ud83",
+            "\"\\ud83d",
+            "\\ä",
+            "\"\\uä\"",
+            "\\",
+        ] {
+            let body = Bytes::from_static(broken.as_bytes());
+            assert!(Response::new(200, HeaderMap::new(), body).json().is_err());
+        }
         let neither = Response::new(200, HeaderMap::new(), Bytes::from_static(b"\xff\xfe{"));
         assert!(neither.json().is_err());
     }
