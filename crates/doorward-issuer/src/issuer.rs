@@ -2,8 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -92,7 +90,7 @@ impl DevIssuer {
             .transpose()?;
         let token = mint.token(&self.issuer(), now, &key, stranger.as_deref())?;
         if mint.defect == Some(Defect::Revoked) {
-            self.revoke(&Revocation::Token(token.clone()), None);
+            self.revoke_tokens(&Revocation::Token(token.clone()), None);
         }
         Ok(token)
     }
@@ -100,6 +98,13 @@ impl DevIssuer {
     /// Revokes, and says how many tokens that struck which the issuer knows: JWTs count only when they are named
     /// themselves. Who verifies JWTs without asking does not hear of it.
     pub fn revoke(&self, what: &Revocation, reason: Option<&str>) -> usize {
+        let struck = self.revoke_tokens(what, reason);
+        self.backend_api.revoked(what, reason, self.now());
+        struck
+    }
+
+    /// Revokes what is known of tokens, the Backend API's state apart.
+    pub(crate) fn revoke_tokens(&self, what: &Revocation, reason: Option<&str>) -> usize {
         let now = self.now();
         if let Revocation::Token(token) = what
             && let Some(read) = self.own_jws(token)
@@ -144,7 +149,8 @@ impl DevIssuer {
     ///
     /// # Errors
     /// The file cannot be read or written, or another process has it.
-    pub fn open_state(&self, file: &Path) -> io::Result<()> {
+    #[cfg(feature = "sqlite")]
+    pub fn open_state(&self, file: &std::path::Path) -> std::io::Result<()> {
         self.backend_api.open(self, file)
     }
 

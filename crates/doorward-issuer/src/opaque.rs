@@ -115,6 +115,7 @@ impl Opaque {
     }
 
     /// Reads what [`Opaque::stored`] wrote.
+    #[cfg(feature = "sqlite")]
     fn restored(stored: &Map<String, Value>) -> Option<(Digest, Self)> {
         let text = |name: &str| Some(stored.get(name)?.as_str()?.to_owned());
         let object = |name: &str| stored.get(name)?.as_object().cloned();
@@ -235,6 +236,16 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     pub(crate) fn add(&mut self, token: &str, opaque: Opaque, now: i64) {
+        if self.is_full() {
+            // First those that nobody can use: an API key may be older than all of them.
+            self.issued
+                .retain(|_, (_, opaque)| in_time(&opaque.claims, now) && !opaque.revoked);
+            self.by_digest = self
+                .issued
+                .iter()
+                .map(|(number, (digest, _))| (*digest, *number))
+                .collect();
+        }
         while let Some(oldest) = self.issued.first_entry() {
             let stale = is_stale(&oldest.get().1, now);
             if !stale && self.by_digest.len() < MAX_TOKENS {
@@ -247,6 +258,18 @@ impl Tokens {
         self.issued.insert(self.next, (digest, opaque));
         self.by_digest.insert(digest, self.next);
         self.next += 1;
+    }
+
+    /// Whether the next one takes the place of another.
+    pub(crate) fn is_full(&self) -> bool {
+        self.by_digest.len() >= MAX_TOKENS
+    }
+
+    /// Whether a token with this digest, in base64url, is known.
+    pub(crate) fn knows(&self, digest: &str) -> bool {
+        let digest = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(digest);
+        let digest = digest.ok().and_then(|digest| Digest::try_from(digest).ok());
+        digest.is_some_and(|digest| self.by_digest.contains_key(&digest))
     }
 
     /// How many are known.
@@ -281,6 +304,7 @@ impl Tokens {
     }
 
     /// Knows a token again, from what a file remembered of it.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn restore(&mut self, stored: &Map<String, Value>) {
         if let Some((digest, opaque)) = Opaque::restored(stored)
             && self.by_digest.len() < MAX_TOKENS

@@ -8,10 +8,12 @@ use crate::backend_api::Outcome;
 use crate::backend_api::call::Call;
 use crate::backend_api::list;
 use crate::backend_api::problem::Problem;
-use crate::backend_api::store::Family;
-use crate::backend_api::world::{World, internal};
+use crate::backend_api::store::{Family, Object, Store, id_of};
+use crate::backend_api::world::{World, internal, set, text, wanted_id};
+use crate::encoding::base64url;
 use crate::mint::{Kind, Mint};
-use crate::opaque::Opaque;
+use crate::opaque::{Opaque, digest_of};
+use crate::revocation::Revocation;
 
 pub(super) fn answer(world: &mut World<'_>, call: &Call) -> Result<Outcome, Problem> {
     match call.operation.id {
@@ -33,6 +35,9 @@ pub(super) fn answer(world: &mut World<'_>, call: &Call) -> Result<Outcome, Prob
             return Ok(Outcome::Object(json!({ "secret": secret })));
         }
         "updateApiKey" => {
+            if let Some(subject) = call.text("subject") {
+                subject_exists(world, subject)?;
+            }
             update(call, key, now)?;
             key.updated_at = now;
         }
@@ -80,8 +85,46 @@ pub(super) fn remember(world: &mut World<'_>, kind: Kind, id: &str) -> Result<()
             world.store.put(Family::OpaqueTokens, stored);
             Ok(())
         }
-        Some(stored) => world.add(Family::OpaqueTokens, &stored),
+        Some(stored) => {
+            for id in forgotten(world) {
+                world.store.remove(Family::OpaqueTokens, &id);
+            }
+            world.add(Family::OpaqueTokens, &stored)
+        }
         None => Ok(()),
+    }
+}
+
+/// What the issuer has forgotten is nothing to remember. It forgets only when it is full.
+fn forgotten(world: &World<'_>) -> Vec<String> {
+    let tokens = world.issuer.tokens();
+    if !tokens.is_full() {
+        return Vec::new();
+    }
+    let held = world.store.held(Family::OpaqueTokens);
+    let forgotten = held.filter(|held| !tokens.knows(text(held, "digest")));
+    forgotten.map(id_of).collect()
+}
+
+/// Keeps a revocation in the state: of the tokens that it strikes, whoever revokes them.
+pub(super) fn revoke_stored(store: &mut Store, what: &Revocation, reason: Option<&str>, at: i64) {
+    let digest = match what {
+        Revocation::Token(token) => Some(base64url(digest_of(token))),
+        _ => None,
+    };
+    let meant = |token: &&Object| match (&digest, what.claim()) {
+        (Some(digest), _) => text(token, "digest") == digest,
+        (None, Some((name, value))) => token["claims"][name] == value,
+        (None, None) => false,
+    };
+    let tokens = store.held(Family::OpaqueTokens).filter(meant);
+    let struck = tokens.filter(|token| token["revoked"] != true);
+    let struck: Vec<Object> = struck.cloned().collect();
+    for mut token in struck {
+        set(&mut token, "revoked", true);
+        set(&mut token, "revocation_reason", json!(reason));
+        set(&mut token, "updated_at", at / 1000 * 1000);
+        store.put(Family::OpaqueTokens, token);
     }
 }
 
@@ -100,11 +143,13 @@ fn create(world: &mut World<'_>, call: &Call) -> Result<Outcome, Problem> {
         .scopes(call.texts("scopes"));
     mint.ttl = seconds(call)?;
     let claims = claims(call)?;
+    let taken = |id: &str| world.issuer.tokens().named(Kind::ApiKey, id).is_some();
+    let wanted = wanted_id(call, "ak", taken)?;
     let issued = world.issuer.issue_opaque(&mint, |key| {
         key.custom = claims;
         key.description = call.text("description").map(str::to_owned);
         key.created_by = call.text("created_by").map(str::to_owned);
-        if let Some(id) = &call.id {
+        if let Some(id) = wanted {
             key.claims.insert("jti".to_owned(), json!(id));
         }
     });

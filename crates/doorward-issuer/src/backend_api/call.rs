@@ -299,6 +299,11 @@ fn take(
         bounds(parameter, &value, faults);
     }
     if faults.len() == before {
+        // `5.0` is 5.
+        let value = match (&kind.kind, value.as_f64()) {
+            (Kind::Integer | Kind::Time, Some(number)) => json!(number as i64),
+            _ => value,
+        };
         given.insert(parameter.name.to_owned(), value);
     }
 }
@@ -315,7 +320,8 @@ fn check(name: &str, kind: &Type, value: &Value, faults: &mut Vec<Fault>) {
     match &kind.kind {
         Kind::String => expect(value.is_string(), "a string"),
         Kind::Integer | Kind::Time => {
-            let whole = value.as_f64().is_some_and(|number| number.fract() == 0.0);
+            let whole = |number: f64| number.fract() == 0.0 && number.abs() <= MAX_WHOLE;
+            let whole = value.as_f64().is_some_and(whole);
             expect(whole, "a whole number");
         }
         Kind::Number => expect(value.is_number(), "a number"),
@@ -424,7 +430,7 @@ fn multipart(
         .filter(|text| text.starts_with("multipart/form-data"))
         .and_then(|text| text.split_once("boundary="))
         .map(|(_, rest)| rest.split(';').next().unwrap_or_default().trim_matches('"'))
-        .filter(|boundary| !boundary.is_empty())
+        .filter(|boundary| (1..=MAX_BOUNDARY).contains(&boundary.len()))
         .ok_or_else(|| refused("The body must be multipart/form-data with a boundary."))?;
     let delimiter = format!("--{boundary}");
     for part in split(raw.body, delimiter.as_bytes()) {
@@ -478,8 +484,13 @@ fn split<'b>(body: &'b [u8], delimiter: &'b [u8]) -> impl Iterator<Item = &'b [u
 }
 
 fn position(body: &[u8], of: &[u8]) -> Option<usize> {
-    body.windows(of.len()).position(|window| window == of)
+    memchr::memmem::find(body, of)
 }
+
+/// RFC 2046 §5.1.1.
+const MAX_BOUNDARY: usize = 70;
+/// Whole numbers up to here are the same in every program that reads them (RFC 8259 §6).
+const MAX_WHOLE: f64 = 9_007_199_254_740_991.0;
 
 /// A path's segment without its percent-encoding.
 fn decoded(segment: &str) -> String {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::backend_api::call::Call;
 use crate::backend_api::problem::Problem;
 use crate::backend_api::store::{Family, Object, id_of};
-use crate::backend_api::world::{World, new_id, set, text};
+use crate::backend_api::world::{World, new_id, set, text, wanted_id};
 use crate::backend_api::{Outcome, user_list, users};
 use crate::people;
 
@@ -92,8 +92,17 @@ pub(super) fn answer(
         "AttemptEmailAddressVerification" | "AttemptPhoneNumberVerification" => {
             let now = world.now;
             let attempted = attempt(item(&mut user, kind, id), call, now);
-            users::changed(world, &mut user);
-            return attempted.map(Outcome::Object);
+            return Ok(match attempted {
+                Ok(verification) => {
+                    users::changed(world, &mut user);
+                    Outcome::Object(verification)
+                }
+                // An attempt counts, and it is news to nobody.
+                Err(problem) => {
+                    world.change(Family::Users, &mut user);
+                    Outcome::Refused(problem)
+                }
+            });
         }
         other => return Err(Problem::not_implemented(other)),
     }
@@ -179,7 +188,15 @@ fn create(world: &mut World<'_>, call: &Call, kind: &Identification) -> Result<O
     let mut user = world.object(Family::Users, "user", call.required("user_id"))?;
     // Clerk leaves what is not said to be verified unverified.
     let (value, verified) = (call.required(kind.name), call.flag("verified"));
-    let id = attach(world, &mut user, kind, value, verified, false)?;
+    let mut id = attach(world, &mut user, kind, value, verified, false)?;
+    let taken = |id: &str| owner(world, kind, id).is_some();
+    if let Some(wanted) = wanted_id(call, "idn", taken)? {
+        item(&mut user, kind, &id)["id"] = json!(wanted);
+        if text(&user, kind.primary) == id {
+            set(&mut user, kind.primary, wanted.as_str());
+        }
+        id = wanted;
+    }
     if call.flag("reserved_for_second_factor") {
         item(&mut user, kind, &id)["reserved_for_second_factor"] = json!(true);
     }

@@ -50,7 +50,7 @@ pub(super) fn answer(world: &mut World<'_>, call: &Call) -> Result<Outcome, Prob
             world.change(family, &mut machine);
         }
         "DeleteMachine" => {
-            world.revoke(&Revocation::Sub(id.to_owned()));
+            world.revoke(Revocation::Sub(id.to_owned()));
             let others: Vec<Object> = world
                 .store
                 .held(family)
@@ -195,7 +195,7 @@ fn create(world: &mut World<'_>, call: &Call) -> Result<Outcome, Problem> {
             "revoked": false,
             "revocation_reason": null,
             "expired": false,
-            "expiration": (seconds + ttl) * 1000,
+            "expiration": seconds.saturating_add(ttl).saturating_mul(1000),
             "last_used_at": null,
             "created_at": seconds * 1000,
             "updated_at": seconds * 1000,

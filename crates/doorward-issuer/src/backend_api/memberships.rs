@@ -7,7 +7,7 @@ use crate::backend_api::call::Call;
 use crate::backend_api::list::{self, Chosen};
 use crate::backend_api::problem::Problem;
 use crate::backend_api::store::{Family, Object};
-use crate::backend_api::world::{World, new_id, set, text};
+use crate::backend_api::world::{World, new_id, set, text, wanted_id};
 use crate::backend_api::{Outcome, metadata, roles, sessions, shape, user_list};
 use crate::mint::Organization;
 
@@ -94,7 +94,13 @@ pub(super) fn create(
     }
     let mut membership = shape::blank("OrganizationMembership", world.now);
     membership.remove("organization");
-    set(&mut membership, "id", new_id("orgmem")?);
+    let mut id = None;
+    if call.operation.id == "CreateOrganizationMembership" {
+        let taken = |id: &str| world.store.find(Family::Memberships, id).is_some();
+        id = wanted_id(call, "orgmem", taken)?;
+    }
+    let id = id.map_or_else(|| new_id("orgmem"), Ok)?;
+    set(&mut membership, "id", id);
     set(&mut membership, "role", role);
     set(&mut membership, "public_metadata", json!({}));
     set(&mut membership, "private_metadata", json!({}));

@@ -9,7 +9,6 @@ mod deliveries;
 mod domains;
 mod identifications;
 mod invitations;
-mod journal;
 mod jwt_templates;
 mod list;
 mod machines;
@@ -25,6 +24,8 @@ mod roles;
 mod seed;
 mod sessions;
 mod shape;
+#[cfg(feature = "sqlite")]
+mod state_file;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ mod world;
 
 use std::collections::VecDeque;
 use std::fmt;
+#[cfg(feature = "sqlite")]
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -53,11 +55,12 @@ use crate::backend_api::call::{Call, Raw};
 pub(crate) use crate::backend_api::deliveries::Deliveries;
 use crate::backend_api::problem::Problem;
 pub use crate::backend_api::seed::SeedError;
-use crate::backend_api::store::{Family, Object, Store};
+use crate::backend_api::store::{Family, Store};
 use crate::backend_api::world::World;
 use crate::issuer::DevIssuer;
 use crate::line::Line;
 use crate::requests::Endpoint;
+use crate::revocation::Revocation;
 use crate::strike::{Answer, answered};
 
 /// The state of the Backend API.
@@ -80,10 +83,11 @@ impl BackendApi {
     }
 
     /// Remembers everything in this file, and reads what is in it.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn open(&self, issuer: &DevIssuer, path: &Path) -> std::io::Result<()> {
         let mut store = self.store();
         store.open(path)?;
-        revive(&World::new(&mut store, issuer));
+        revive(&mut World::new(&mut store, issuer));
         Ok(())
     }
 
@@ -93,11 +97,21 @@ impl BackendApi {
         if !store.is_untouched() {
             return Ok(0);
         }
-        let sown = seed::sow(&mut World::new(&mut store, issuer), text)?;
+        let sown = seed::sow(&mut World::new(&mut store, issuer), text);
+        // Half a seed is none.
+        let sown = sown.inspect_err(|_| store.rollback())?;
         store
             .commit()
             .map_err(|error| SeedError::State(error.to_string()))?;
         Ok(sown)
+    }
+
+    /// Keeps the revocation of tokens that were revoked elsewhere.
+    pub(crate) fn revoked(&self, what: &Revocation, reason: Option<&str>, now: i64) {
+        let mut store = self.store();
+        api_keys::revoke_stored(&mut store, what, reason, now.saturating_mul(1000));
+        // It holds until the end of the process at least; the next change tells of a full disk.
+        let _ = store.commit();
     }
 
     /// Which machine has a secret key of which this is true; one that was replaced may be good for a while yet.
@@ -113,9 +127,8 @@ impl BackendApi {
     /// Forgets everything but the crowd.
     pub(crate) fn reset(&self) {
         let mut store = self.store();
-        store.clear();
         // Nobody waits for an answer that could tell of a full disk; the next change tells.
-        let _ = store.commit();
+        let _ = store.clear();
         drop(store);
         self.deliveries.forget();
         lock(&self.asked).clear();
@@ -232,30 +245,52 @@ fn outcome(
 fn perform(issuer: &DevIssuer, call: &Call) -> Result<Option<Value>, Problem> {
     let backend = issuer.backend_api();
     let mut store = backend.store();
-    let mut world = World::new(&mut store, issuer);
-    let result = dispatch(&mut world, call)?;
+    let mut world = match call.operation.method {
+        "GET" => World::to_look(&mut store, issuer),
+        _ => World::new(&mut store, issuer),
+    };
+    let result = dispatch(&mut world, call);
     let events = std::mem::take(&mut world.events);
+    let revoked = std::mem::take(&mut world.revoked);
+    let result = match result {
+        Ok(result) => result,
+        // What is refused has changed nothing.
+        Err(problem) => {
+            store.rollback();
+            return Err(problem);
+        }
+    };
     store.commit().map_err(|error| {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let long = format!("The state file cannot be written: {error}");
         Problem::new(status, "internal_error", "Internal error", long)
     })?;
+    for what in &revoked {
+        issuer.revoke_tokens(what, None);
+    }
     // Before the store is let go: events leave in the order of the changes.
     for event in &events {
         backend.deliveries.send(event);
     }
     drop(store);
-    Ok(shaped(call, result))
+    match result {
+        Outcome::Refused(problem) => Err(problem),
+        result => Ok(shaped(call, result)),
+    }
 }
 
 /// After a start, the issuer knows again which tokens it gave out and which of them it revoked.
-fn revive(world: &World<'_>) {
-    let tokens: Vec<Object> = world.store.held(Family::OpaqueTokens).cloned().collect();
+#[cfg(feature = "sqlite")]
+fn revive(world: &mut World<'_>) {
+    let tokens: Vec<_> = world.store.held(Family::OpaqueTokens).cloned().collect();
     for token in &tokens {
         world.issuer.tokens().restore(token);
     }
     sessions::revive(world);
     oauth_applications::revive(world);
+    for what in std::mem::take(&mut world.revoked) {
+        world.issuer.revoke_tokens(&what, None);
+    }
 }
 
 /// The answer to a body that is too large, in this API's shape.
@@ -287,6 +322,8 @@ pub(super) enum Outcome {
     /// A page, and how many there are in all.
     List(Vec<Value>, u64),
     Nothing,
+    /// A refusal, and what it changed stays.
+    Refused(Problem),
 }
 
 fn dispatch(world: &mut World<'_>, call: &Call) -> Result<Outcome, Problem> {
@@ -342,7 +379,7 @@ fn shaped(call: &Call, outcome: Outcome) -> Option<Value> {
         }
         (_, Outcome::Object(object)) => Some(shown(object)),
         (_, Outcome::List(items, _)) => Some(Value::Array(items)),
-        (_, Outcome::Nothing) => None,
+        (_, Outcome::Nothing | Outcome::Refused(_)) => None,
     }
 }
 

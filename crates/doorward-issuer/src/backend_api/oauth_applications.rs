@@ -39,7 +39,7 @@ pub(super) fn answer(world: &mut World<'_>, call: &Call) -> Result<Outcome, Prob
             world.change(family, &mut application);
         }
         "DeleteOAuthApplication" => {
-            world.revoke(&Revocation::ClientId(client_id.clone()));
+            world.revoke(Revocation::ClientId(client_id.clone()));
             world.issuer.unregister(&client_id);
             let deleted = world.delete(family, &application, "oauth_application");
             return Ok(Outcome::Object(deleted));
@@ -56,7 +56,7 @@ pub(super) fn answer(world: &mut World<'_>, call: &Call) -> Result<Outcome, Prob
             if world.issuer.client_of(token).as_deref() != Some(client_id.as_str()) {
                 return Err(Problem::not_found("token of this application", ""));
             }
-            world.revoke(&Revocation::Token(token.to_owned()));
+            world.revoke(Revocation::Token(token.to_owned()));
             return Ok(Outcome::Nothing);
         }
         other => return Err(Problem::not_implemented(other)),
@@ -65,6 +65,7 @@ pub(super) fn answer(world: &mut World<'_>, call: &Call) -> Result<Outcome, Prob
 }
 
 /// After a start, the clients can prove again who they are.
+#[cfg(feature = "sqlite")]
 pub(super) fn revive(world: &World<'_>) {
     for application in world.store.held(Family::OauthApplications) {
         // It cannot fail: it brings its secret.

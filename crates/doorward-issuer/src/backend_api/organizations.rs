@@ -1,5 +1,7 @@
 //! Organizations.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::backend_api::call::Call;
@@ -8,6 +10,8 @@ use crate::backend_api::problem::Problem;
 use crate::backend_api::store::{Family, Object, id_of};
 use crate::backend_api::world::{World, set, text};
 use crate::backend_api::{Outcome, memberships, metadata, roles};
+use crate::people;
+use crate::revocation::Revocation;
 
 pub(super) fn answer(world: &mut World<'_>, call: &Call) -> Result<Outcome, Problem> {
     match call.operation.id {
@@ -26,6 +30,8 @@ pub(super) fn answer(world: &mut World<'_>, call: &Call) -> Result<Outcome, Prob
         "GetOrganization" => return Ok(Outcome::Object(shown(world, &organization, true))),
         "DeleteOrganization" => {
             let id = id_of(&organization);
+            // Of its API keys.
+            world.revoke(Revocation::Sub(id.clone()));
             memberships::remove_all(world, |_, of| of == id);
             for family in [Family::OrganizationInvitations, Family::OrganizationDomains] {
                 let of = world
@@ -82,7 +88,7 @@ fn named_or_found(world: &World<'_>, named: &str) -> Result<Object, Problem> {
     found.or_else(|problem| {
         let by_slug = match named.starts_with("org_") {
             true => None,
-            false => by_slug(world, named).cloned(),
+            false => by_slug(world, named).map(Cow::into_owned),
         };
         by_slug.ok_or(problem)
     })
@@ -203,14 +209,21 @@ fn free(world: &World<'_>, slug: &str, but: &str) -> Result<(), Problem> {
         return Err(Problem::parameter(code, "is invalid", "slug", long));
     }
     match by_slug(world, slug) {
-        Some(known) if id_of(known) != but => Err(Problem::taken("slug")),
+        Some(known) if id_of(&known) != but => Err(Problem::taken("slug")),
         _ => Ok(()),
     }
 }
 
-fn by_slug<'w>(world: &'w World<'_>, slug: &str) -> Option<&'w Object> {
+fn by_slug<'w>(world: &'w World<'_>, slug: &str) -> Option<Cow<'w, Object>> {
     let mut held = world.store.held(Family::Organizations);
-    held.find(|known| text(known, "slug") == slug)
+    if let Some(known) = held.find(|known| text(known, "slug") == slug) {
+        return Some(Cow::Borrowed(known));
+    }
+    // Those of the crowd end in their numbers.
+    let (_, number) = slug.rsplit_once('-')?;
+    let id = people::organization_id(number.parse().ok()?);
+    let known = world.store.find(Family::Organizations, &id)?;
+    (text(&known, "slug") == slug).then_some(known)
 }
 
 fn slug_of(world: &World<'_>, name: &str, now: i64) -> String {

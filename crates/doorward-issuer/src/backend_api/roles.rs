@@ -34,17 +34,26 @@ pub(super) fn answer(world: &mut World<'_>, call: &Call) -> Result<Outcome, Prob
         "GetOrganizationRole" => return Ok(Outcome::Object(shown(world, &role))),
         "DeleteOrganizationRole" => {
             let key = text(&role, "key");
-            let mut memberships = world.store.all(Family::Memberships);
-            if SYSTEM.contains(&key) || memberships.any(|one| text(&one, "role") == key) {
-                let long = "Somebody has this role, or it is the instance's own.";
+            if SYSTEM.contains(&key) || !holders(world, key).is_empty() {
+                let long =
+                    "Somebody has this role or is invited to it, or it is the instance's own.";
                 return Err(forbidden("organization_role_in_use", long));
             }
-            drop(memberships);
             let deleted = world.delete(Family::Roles, &role, "role");
             world.tell_plainly("role.deleted", &deleted);
             return Ok(Outcome::Object(deleted));
         }
-        "UpdateOrganizationRole" => write(world, call, &mut role)?,
+        "UpdateOrganizationRole" => {
+            let before = text(&role, "key").to_owned();
+            write(world, call, &mut role)?;
+            // Who has the role keeps it, whatever its key is now.
+            if text(&role, "key") != before {
+                for (family, mut holder) in holders(world, &before) {
+                    set(&mut holder, "role", text(&role, "key"));
+                    world.change(family, &mut holder);
+                }
+            }
+        }
         "AssignPermissionToOrganizationRole" | "RemovePermissionFromOrganizationRole" => {
             let id = call.required("permission_id");
             world.object(Family::Permissions, "permission", id)?;
@@ -239,6 +248,18 @@ fn by_key<'w>(
 ) -> Option<std::borrow::Cow<'w, Object>> {
     let mut all = world.store.all(family);
     all.find(|one| text(one, "key") == key)
+}
+
+/// The memberships with this role, and the invitations to it. The crowd has roles of the instance's own.
+fn holders(world: &World<'_>, key: &str) -> Vec<(Family, Object)> {
+    let of = |family| {
+        let held = world.store.held(family);
+        held.filter(|one| text(one, "role") == key && text(one, "status") != "revoked")
+            .map(move |one| (family, one.clone()))
+    };
+    of(Family::Memberships)
+        .chain(of(Family::OrganizationInvitations))
+        .collect()
 }
 
 fn permission_ids(role: &Object) -> Vec<String> {

@@ -89,12 +89,12 @@ pub(super) fn leave(world: &mut World<'_>, user: &str, organization: &str) {
 }
 
 /// What ended stays ended: tokens of these sessions are refused.
-pub(super) fn revive(world: &World<'_>) {
-    for session in world.store.held(Family::Sessions) {
-        if text(session, "status") != "active" {
-            world.revoke(&Revocation::Sid(id_of(session)));
-        }
-    }
+#[cfg(feature = "sqlite")]
+pub(super) fn revive(world: &mut World<'_>) {
+    let sessions = world.store.held(Family::Sessions);
+    let ended = sessions.filter(|session| text(session, "status") != "active");
+    let ended = ended.map(|session| Revocation::Sid(id_of(session)));
+    world.revoked.extend(ended);
 }
 
 fn page(world: &World<'_>, call: &Call) -> Result<Outcome, Problem> {
@@ -209,7 +209,7 @@ fn end(world: &mut World<'_>, session: &mut Object, status: &str) {
     }
     set(session, "status", status);
     world.change(Family::Sessions, session);
-    world.revoke(&Revocation::Sid(id_of(session)));
+    world.revoke(Revocation::Sid(id_of(session)));
     tell(world, &format!("session.{status}"), session);
 }
 

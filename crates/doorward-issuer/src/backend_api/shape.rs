@@ -1,5 +1,8 @@
 //! Objects in the shape that the table gives their type: nothing missing, nothing that is ours alone.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use doorward_clerk::table::{Kind, Table, Type};
 use serde_json::{Map, Value, json};
 
@@ -8,13 +11,11 @@ use crate::backend_api::store::Object;
 /// An object of this type with its required fields: literals, nulls, and what is empty.
 pub(super) fn blank(of: &str, now: i64) -> Object {
     let mut object = Map::new();
-    for (field, kind) in Table::get().fields(of).unwrap_or_default() {
-        if !field.ends_with('?') {
-            let value = empty(&Type::parse(kind), now);
-            object.insert((*field).to_owned(), value);
-        } else if kind.ends_with('?') {
-            let field = field.trim_end_matches('?');
-            object.insert(field.to_owned(), Value::Null);
+    for field in fields(of).unwrap_or_default() {
+        if !field.optional {
+            object.insert(field.name.to_owned(), empty(&field.kind, now));
+        } else if field.kind.nullable {
+            object.insert(field.name.to_owned(), Value::Null);
         }
     }
     object
@@ -22,32 +23,49 @@ pub(super) fn blank(of: &str, now: i64) -> Object {
 
 /// The object as its type is answered: only the fields of the type, and all that it requires.
 pub(super) fn shown(of: &str, object: &Object) -> Value {
-    let Some(fields) = Table::get().fields(of) else {
-        return Value::Object(object.clone());
+    let Some(fields) = fields(of) else {
+        let ours = |(name, _): &(&String, &Value)| name.starts_with('_');
+        let theirs = object.iter().filter(|member| !ours(member));
+        return Value::Object(
+            theirs
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        );
     };
     let mut answer = Map::new();
-    for (field, kind) in fields {
-        let (field, optional) = match field.strip_suffix('?') {
-            Some(field) => (field, true),
-            None => (*field, false),
+    for field in fields {
+        let value = match object.get(field.name) {
+            Some(Value::Null) | None if field.optional && !field.kind.nullable => continue,
+            None if field.optional => continue,
+            Some(Value::Null) if !field.kind.nullable => empty(&field.kind, 0),
+            Some(value) => within(&field.kind, value),
+            None => empty(&field.kind, 0),
         };
-        let kind = Type::parse(kind);
-        match object.get(field) {
-            Some(Value::Null) if !kind.nullable => {
-                if !optional {
-                    answer.insert(field.to_owned(), empty(&kind, 0));
-                }
-            }
-            Some(value) => {
-                answer.insert(field.to_owned(), within(&kind, value));
-            }
-            None if optional => {}
-            None => {
-                answer.insert(field.to_owned(), empty(&kind, 0));
-            }
-        }
+        answer.insert(field.name.to_owned(), value);
     }
     Value::Object(answer)
+}
+
+/// A field of a type, read once from the table.
+struct Field {
+    name: &'static str,
+    optional: bool,
+    kind: Type,
+}
+
+fn fields(of: &str) -> Option<&'static [Field]> {
+    static TYPES: LazyLock<HashMap<&'static str, Vec<Field>>> = LazyLock::new(|| {
+        let types = Table::get().types.0.iter();
+        let read = |(name, kind): &(&'static str, &'static str)| Field {
+            name: name.trim_end_matches('?'),
+            optional: name.ends_with('?'),
+            kind: Type::parse(kind),
+        };
+        types
+            .map(|(name, fields)| (*name, fields.0.iter().map(read).collect()))
+            .collect()
+    });
+    TYPES.get(of).map(Vec::as_slice)
 }
 
 fn within(kind: &Type, value: &Value) -> Value {

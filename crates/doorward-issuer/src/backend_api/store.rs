@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::backend_api::journal::Journal;
 use crate::backend_api::roles;
+#[cfg(feature = "sqlite")]
+use crate::backend_api::state_file::{Change, Row, StateFile};
 use crate::people;
 
 /// An object, with what is ours alone under names that begin with `_`.
@@ -44,6 +45,7 @@ pub(crate) enum Family {
     Users,
 }
 
+#[cfg(feature = "sqlite")]
 impl Family {
     const ALL: [(Self, &'static str); 21] = [
         (Self::ActorTokens, "actor_tokens"),
@@ -88,8 +90,18 @@ pub(crate) struct Store {
     collections: BTreeMap<Family, Collection>,
     /// The last moment that was given out, in milliseconds: each change has a later one.
     last: i64,
-    journal: Option<Journal>,
-    changed: Vec<(Family, String)>,
+    #[cfg(feature = "sqlite")]
+    file: Option<StateFile>,
+    /// What is changed and neither kept nor undone yet.
+    changes: Vec<Before>,
+}
+
+/// What was held in a place before a change.
+struct Before {
+    family: Family,
+    number: u64,
+    id: String,
+    held: Option<Option<Arc<Object>>>,
 }
 
 /// Objects of one kind, numbered as they came.
@@ -132,24 +144,27 @@ impl Store {
         }
     }
 
-    /// Forgets everything but the crowd.
-    pub(crate) fn clear(&mut self) {
-        let ids: Vec<(Family, String)> = self
-            .collections
-            .iter()
-            .flat_map(|(family, collection)| {
-                collection.by_id.keys().map(|id| (*family, id.clone()))
-            })
-            .collect();
+    /// Forgets everything but the crowd, the file too.
+    pub(crate) fn clear(&mut self) -> std::io::Result<()> {
         self.collections.clear();
+        self.changes.clear();
         self.populate();
-        self.changed.extend(ids);
+        #[cfg(feature = "sqlite")]
+        if let Some(file) = &mut self.file {
+            file.rewrite(std::iter::empty())?;
+        }
+        Ok(())
     }
 
     /// A moment after every one before, in milliseconds, and not before `now`.
     pub(super) fn moment(&mut self, now: i64) -> i64 {
         self.last = now.max(self.last.saturating_add(1));
         self.last
+    }
+
+    /// The moment for those who only look: not before any change, and no later than need be.
+    pub(super) fn moment_to_look(&self, now: i64) -> i64 {
+        now.max(self.last)
     }
 
     /// The object with this id.
@@ -168,6 +183,12 @@ impl Store {
     pub(super) fn held(&self, family: Family) -> impl Iterator<Item = &Object> {
         let collections = self.collections.get(&family).into_iter();
         collections.flat_map(|collection| collection.held.values().filter_map(Option::as_deref))
+    }
+
+    /// How many that is, and how many of the crowd were deleted.
+    pub(super) fn held_count(&self, family: Family) -> usize {
+        let collection = self.collections.get(&family);
+        collection.map_or(0, |collection| collection.held.len())
     }
 
     /// The number of the object with this id.
@@ -237,15 +258,14 @@ impl Store {
 
     /// Holds an object, in the place of the one with its id.
     pub(super) fn put(&mut self, family: Family, object: Object) {
-        let id = id_of(&object);
-        self.changed.push((family, id));
-        self.restore(family, object);
+        let before = self.restore(family, object);
+        self.changes.push(before);
     }
 
     /// Removes the object with this id.
     pub(super) fn remove(&mut self, family: Family, id: &str) {
-        self.changed.push((family, id.to_owned()));
-        self.forget(family, id);
+        let before = self.forget(family, id);
+        self.changes.extend(before);
     }
 
     /// The keys of every membership: user and organization. Cheap, as no object is made for it.
@@ -289,35 +309,82 @@ impl Store {
         }
     }
 
-    /// Whether a change is still to be written.
+    /// Keeps what has changed, in the file too; undoes it, if the file cannot be written.
     pub(crate) fn commit(&mut self) -> std::io::Result<()> {
-        let changed = std::mem::take(&mut self.changed);
-        let Some(mut journal) = self.journal.take() else {
-            return Ok(());
-        };
-        let lines = changed.iter().map(|(family, id)| self.line(*family, id));
-        let written = journal.append(lines).and_then(|()| {
-            if journal.is_long() {
-                journal.rewrite(&self.lines())?;
+        #[cfg(feature = "sqlite")]
+        if let Some(mut file) = self.file.take() {
+            let touched = self.changes.iter();
+            let touched: BTreeMap<(Family, &str), u64> = touched
+                .map(|change| ((change.family, change.id.as_str()), change.number))
+                .collect();
+            let written = match touched.is_empty() {
+                true => Ok(()),
+                false => {
+                    let changes = touched.into_iter();
+                    file.write(
+                        changes.map(|((family, id), number)| self.change(family, id, number)),
+                    )
+                }
+            };
+            self.file = Some(file);
+            if written.is_err() {
+                self.rollback();
+                return written;
             }
-            Ok(())
-        });
-        self.journal = Some(journal);
-        written
+        }
+        self.changes.clear();
+        Ok(())
+    }
+
+    /// Undoes what has changed since it was kept.
+    pub(crate) fn rollback(&mut self) {
+        while let Some(before) = self.changes.pop() {
+            let Some(collection) = self.collections.get_mut(&before.family) else {
+                continue;
+            };
+            match &before.held {
+                Some(Some(_)) => collection.by_id.insert(before.id, before.number),
+                _ => collection.by_id.remove(&before.id),
+            };
+            match before.held {
+                Some(held) => collection.held.insert(before.number, held),
+                None => collection.held.remove(&before.number),
+            };
+        }
     }
 
     /// Reads what a file remembers, and writes into it from now on.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn open(&mut self, path: &std::path::Path) -> std::io::Result<()> {
-        let (mut journal, lines) = Journal::open(path)?;
-        for (place, line) in lines.into_iter().enumerate() {
-            self.replay(line).map_err(|why| {
-                let told = format!("{}: line {}: {why}", path.display(), place + 1);
+        let (mut file, rows) = StateFile::open(path)?;
+        // A crowd of another size, or what was here before: then the places in the file are not those here.
+        let mut moved = !self.is_untouched();
+        for row in rows {
+            let place = row.place;
+            let (kind, id) = (row.kind.clone(), row.id.clone());
+            let before = self.replay(row).map_err(|why| {
+                self.rollback();
+                let told = format!("{}: {kind} {id}: {why}", path.display());
                 std::io::Error::new(std::io::ErrorKind::InvalidData, told)
             })?;
+            moved |= before.as_ref().is_some_and(|before| before.number != place);
+            self.changes.extend(before);
         }
-        journal.rewrite(&self.lines())?;
-        self.journal = Some(journal);
+        if moved {
+            file.rewrite(self.rows())?;
+        }
+        self.changes.clear();
+        self.file = Some(file);
         Ok(())
+    }
+
+    /// Lets the file not grow any more, as if the disk were full.
+    #[cfg(all(test, feature = "sqlite"))]
+    pub(super) fn full_from_now_on(&self) {
+        self.file
+            .as_ref()
+            .expect("a file is open")
+            .full_from_now_on();
     }
 
     /// Whether nothing is held but the crowd.
@@ -326,75 +393,77 @@ impl Store {
         collections.all(|collection| collection.held.is_empty())
     }
 
-    fn replay(&mut self, line: Value) -> Result<(), String> {
-        let Value::Object(mut line) = line else {
-            return Err("expected an object".to_owned());
+    /// Takes what a file remembers of one object; answers with what was in its place here.
+    #[cfg(feature = "sqlite")]
+    fn replay(&mut self, row: Row) -> Result<Option<Before>, String> {
+        let family = Family::from_name(&row.kind);
+        let family = family.ok_or("nothing of this kind can be here")?;
+        let Some(text) = row.object else {
+            return Ok(self.forget(family, &row.id));
         };
-        let name = line.get("in").and_then(Value::as_str).unwrap_or_default();
-        let family = Family::from_name(name).ok_or_else(|| format!("unknown kind {name:?}"))?;
-        match (line.remove("object"), line.remove("gone")) {
-            (Some(Value::Object(object)), None) if !id_of(&object).is_empty() => {
-                let time = object.get("updated_at").and_then(Value::as_i64);
-                self.last = self.last.max(time.unwrap_or_default());
-                self.restore(family, object);
-                Ok(())
-            }
-            (None, Some(Value::String(id))) => {
-                self.forget(family, &id);
-                Ok(())
-            }
-            _ => Err("expected `object` with an id, or `gone`".to_owned()),
+        let object: Object = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        if id_of(&object) != row.id {
+            return Err("the object has another id".to_owned());
         }
+        let time = object.get("updated_at").and_then(Value::as_i64);
+        self.last = self.last.max(time.unwrap_or_default());
+        Ok(Some(self.restore(family, object)))
     }
 
-    fn restore(&mut self, family: Family, object: Object) {
+    fn restore(&mut self, family: Family, object: Object) -> Before {
         let id = id_of(&object);
         let collection = self.collections.entry(family).or_default();
         let number = collection.number(family, &id).unwrap_or_else(|| {
             collection.next += 1;
             collection.next - 1
         });
-        collection.by_id.insert(id, number);
-        collection.held.insert(number, Some(Arc::new(object)));
-    }
-
-    fn forget(&mut self, family: Family, id: &str) {
-        let Some(collection) = self.collections.get_mut(&family) else {
-            return;
-        };
-        let Some(number) = collection.number(family, id) else {
-            return;
-        };
-        collection.by_id.remove(id);
-        if number < collection.crowd {
-            collection.held.insert(number, None);
-        } else {
-            collection.held.remove(&number);
+        collection.by_id.insert(id.clone(), number);
+        let held = collection.held.insert(number, Some(Arc::new(object)));
+        Before {
+            family,
+            number,
+            id,
+            held,
         }
     }
 
-    /// What the file is told of one object.
-    fn line(&self, family: Family, id: &str) -> Value {
-        match self.find(family, id) {
-            Some(object) => json!({ "in": family.as_str(), "object": *object }),
-            None => json!({ "in": family.as_str(), "gone": id }),
+    fn forget(&mut self, family: Family, id: &str) -> Option<Before> {
+        let collection = self.collections.get_mut(&family)?;
+        let number = collection.number(family, id)?;
+        collection.by_id.remove(id);
+        let held = match number < collection.crowd {
+            true => collection.held.insert(number, None),
+            false => collection.held.remove(&number),
+        };
+        let id = id.to_owned();
+        Some(Before {
+            family,
+            number,
+            id,
+            held,
+        })
+    }
+
+    /// What the file is told of an object.
+    #[cfg(feature = "sqlite")]
+    fn change(&self, family: Family, id: &str, number: u64) -> Change {
+        let collection = self.collections.get(&family);
+        match collection.and_then(|collection| collection.held.get(&number)) {
+            Some(held) => Change::Keep(row(family, id, number, held.as_deref())),
+            None => Change::Drop(family.as_str().to_owned(), id.to_owned()),
         }
     }
 
     /// All that the file has to remember.
-    fn lines(&self) -> Vec<Value> {
-        let mut lines = Vec::new();
-        for (family, collection) in &self.collections {
-            for (number, object) in &collection.held {
-                lines.push(match object {
-                    Some(object) => json!({ "in": family.as_str(), "object": **object }),
-                    None => {
-                        json!({ "in": family.as_str(), "gone": crowd_id(*family, *number) })
-                    }
-                });
-            }
-        }
-        lines
+    #[cfg(feature = "sqlite")]
+    fn rows(&self) -> impl Iterator<Item = Row> {
+        self.collections.iter().flat_map(|(family, collection)| {
+            collection.held.iter().map(|(number, object)| {
+                let object = object.as_deref();
+                let id = object.map_or_else(|| crowd_id(*family, *number), id_of);
+                row(*family, &id, *number, object)
+            })
+        })
     }
 
     fn is_alive(&self, family: Family, number: u64) -> bool {
@@ -465,6 +534,16 @@ impl Collection {
 pub(super) fn id_of(object: &Object) -> String {
     let id = object.get("id").and_then(Value::as_str);
     id.unwrap_or_default().to_owned()
+}
+
+#[cfg(feature = "sqlite")]
+fn row(family: Family, id: &str, place: u64, object: Option<&Object>) -> Row {
+    Row {
+        kind: family.as_str().to_owned(),
+        id: id.to_owned(),
+        place,
+        object: object.map(|object| json!(object).to_string()),
+    }
 }
 
 fn crowd_id(family: Family, number: u64) -> String {

@@ -1,6 +1,9 @@
 //! Every operation, over HTTP.
 
+mod attacks;
 mod flows;
+#[cfg(feature = "sqlite")]
+mod state;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};

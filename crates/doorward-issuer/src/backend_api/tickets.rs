@@ -6,7 +6,7 @@ use crate::backend_api::Outcome;
 use crate::backend_api::call::Call;
 use crate::backend_api::problem::Problem;
 use crate::backend_api::store::{Family, Object, id_of};
-use crate::backend_api::world::{World, internal, set, text};
+use crate::backend_api::world::{World, internal, number, set, text};
 use crate::opaque::random_text;
 
 pub(super) fn of_actors(world: &mut World<'_>, call: &Call) -> Result<Outcome, Problem> {
@@ -15,7 +15,7 @@ pub(super) fn of_actors(world: &mut World<'_>, call: &Call) -> Result<Outcome, P
             world.object(Family::Users, "user", call.required("user_id"))?;
             let mut token = world.blank(call, Family::ActorTokens, "ActorToken", "act")?;
             call.copy_values(&["user_id", "actor"], &mut token);
-            ticket(world, &mut token)?;
+            ticket(world, call, &mut token, ACTOR_TOKEN_LIFE)?;
             world.add(Family::ActorTokens, &token)?;
             Ok(Outcome::Object(token.into()))
         }
@@ -37,7 +37,7 @@ pub(super) fn of_sign_ins(world: &mut World<'_>, call: &Call) -> Result<Outcome,
             }
             let mut token = world.blank(call, Family::SignInTokens, "SignInToken", "sit")?;
             call.copy_values(&["user_id"], &mut token);
-            ticket(world, &mut token)?;
+            ticket(world, call, &mut token, SIGN_IN_TOKEN_LIFE)?;
             world.add(Family::SignInTokens, &token)?;
             Ok(Outcome::Object(token.into()))
         }
@@ -66,7 +66,13 @@ pub(super) fn of_tests(world: &World<'_>, call: &Call) -> Result<Outcome, Proble
 }
 
 /// What is shown once: the token, and where it is handed in.
-fn ticket(world: &World<'_>, token: &mut Object) -> Result<(), Problem> {
+fn ticket(world: &World<'_>, call: &Call, token: &mut Object, life: i64) -> Result<(), Problem> {
+    let name = "expires_in_seconds";
+    let life = call.int(name).unwrap_or(life);
+    if !(1..=MAX_LIFE).contains(&life) {
+        return Err(Problem::value(name, format!("1 to {MAX_LIFE} seconds.")));
+    }
+    set(token, "_expires_at", world.now + life * 1000);
     // Random text, which no verifier takes for a token of a session.
     let text = random_text("").map_err(|error| internal(&error))?;
     set(
@@ -87,6 +93,10 @@ fn revoke(
     code: &'static str,
 ) -> Result<Outcome, Problem> {
     let mut token = world.object(family, what, id)?;
+    let over = number(&token, "_expires_at").is_some_and(|at| at <= world.now);
+    if over && text(&token, "status") == "pending" {
+        set(&mut token, "status", "expired");
+    }
     if text(&token, "status") != "pending" {
         let long = format!(
             "{} is {}; only what is pending can be revoked.",
@@ -103,4 +113,9 @@ fn revoke(
     Ok(Outcome::Object(Value::Object(token)))
 }
 
+/// Unless it is said, in seconds: an hour, and 30 days.
+const ACTOR_TOKEN_LIFE: i64 = 3600;
+const SIGN_IN_TOKEN_LIFE: i64 = 30 * 24 * 3600;
+/// As of other tokens of the API, ten years.
+const MAX_LIFE: i64 = 315_360_000;
 const TESTING_TOKEN_LIFE: i64 = 3600 * 1000;

@@ -28,10 +28,29 @@ pub(super) fn page(world: &World<'_>, call: &Call) -> Result<Outcome, Problem> {
     let at = world.store.number(Family::Users, cursor);
     let at = at.ok_or_else(|| Problem::not_found("user", cursor))?;
     let filters: Vec<Filter<'_>> = filters.into_iter().flatten().collect();
+    let passes = |user: &Object| filters.iter().all(|passes| passes(user));
+    let total = match filters.is_empty() {
+        true => world.store.count(Family::Users),
+        false => world
+            .store
+            .all(Family::Users)
+            .filter(|user| passes(user))
+            .count() as u64,
+    };
+    let mut held = world.store.held(Family::Users);
+    if held.any(|user| user.contains_key(list::BACKDATED)) {
+        let mut users: Vec<Cow<'_, Object>> = world.store.all(Family::Users).collect();
+        order.sort(&mut users);
+        let after = users
+            .iter()
+            .skip_while(|user| text(user, "id") != cursor)
+            .skip(1);
+        let page = after.filter(|user| passes(user)).take(limit);
+        return Ok(Outcome::List(page.map(|user| show(user)).collect(), total));
+    }
     let users = world.store.from(Family::Users, at, order.newest_first);
-    let found = users.filter(|user| filters.iter().all(|passes| passes(user)));
-    let page: Vec<Value> = found.take(limit).map(|user| show(&user)).collect();
-    Ok(Outcome::List(page, world.store.count(Family::Users)))
+    let page = users.filter(|user| passes(user)).take(limit);
+    Ok(Outcome::List(page.map(|user| show(&user)).collect(), total))
 }
 
 /// `GET /users/count`.
@@ -97,7 +116,7 @@ pub(super) fn free(world: &World<'_>, field: &str, value: &str, but: &str) -> Re
 pub(super) fn owner<'w>(world: &'w World<'_>, field: &str, value: &str) -> Option<Cow<'w, Object>> {
     let has = |user: &Object| {
         let mut values = values(user, field);
-        values.any(|known| known.eq_ignore_ascii_case(value))
+        values.any(|known| same(field, known, value))
     };
     let mut held = world.store.held(Family::Users);
     if let Some(user) = held.find(|user| has(user)) {
@@ -161,11 +180,7 @@ fn any_of<'c>(call: &'c Call, field: &'static str) -> Option<Filter<'c>> {
     }
     Some(Box::new(move |user| {
         let mut values = values(user, field);
-        values.any(|value| {
-            wanted
-                .iter()
-                .any(|wanted| wanted.eq_ignore_ascii_case(value))
-        })
+        values.any(|value| wanted.iter().any(|wanted| same(field, wanted, value)))
     }))
 }
 
@@ -191,6 +206,15 @@ fn in_text<'c>(
             }
         })
     }))
+}
+
+/// Whether these are the same value of a field. Another system's ids may differ in their case alone.
+fn same(field: &str, one: &str, other: &str) -> bool {
+    match field {
+        "external_id" => one == other,
+        _ if other.is_ascii() => one.eq_ignore_ascii_case(other),
+        _ => one.to_lowercase() == other.to_lowercase(),
+    }
 }
 
 /// The values of a field, wherever a user has them.

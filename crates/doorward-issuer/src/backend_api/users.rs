@@ -254,7 +254,7 @@ fn delete(world: &mut World<'_>, user: &Object) -> Result<Outcome, Problem> {
     let id = id_of(user);
     sessions::end_all(world, &id, "removed");
     memberships::remove_all(world, |member, _| member == id);
-    world.revoke(&Revocation::Sub(id));
+    world.revoke(Revocation::Sub(id));
     let deleted = world.delete(Family::Users, user, "user");
     world.tell_plainly("user.deleted", &deleted);
     Ok(Outcome::Object(deleted))

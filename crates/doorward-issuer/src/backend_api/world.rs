@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::backend_api::api_keys;
 use crate::backend_api::call::Call;
 use crate::backend_api::problem::Problem;
 use crate::backend_api::shape;
@@ -15,20 +16,33 @@ use crate::webhooks;
 pub(super) struct World<'s> {
     pub(super) store: &'s mut Store,
     pub(super) issuer: &'s DevIssuer,
-    /// The moment of this operation, in milliseconds: later than every one before it.
+    /// The moment of this operation, in milliseconds: later than every change before it.
     pub(super) now: i64,
     /// What happened, for webhooks.
     pub(super) events: Vec<Value>,
+    /// What is revoked as soon as the change is kept.
+    pub(super) revoked: Vec<Revocation>,
 }
 
 impl<'s> World<'s> {
     pub(super) fn new(store: &'s mut Store, issuer: &'s DevIssuer) -> Self {
         let now = store.moment(issuer.now().saturating_mul(1000));
+        Self::at(store, issuer, now)
+    }
+
+    /// For an operation that changes nothing. However many there are, the moments stay with the clock.
+    pub(super) fn to_look(store: &'s mut Store, issuer: &'s DevIssuer) -> Self {
+        let now = store.moment_to_look(issuer.now().saturating_mul(1000));
+        Self::at(store, issuer, now)
+    }
+
+    fn at(store: &'s mut Store, issuer: &'s DevIssuer, now: i64) -> Self {
         Self {
             store,
             issuer,
             now,
             events: Vec::new(),
+            revoked: Vec::new(),
         }
     }
 
@@ -48,17 +62,9 @@ impl<'s> World<'s> {
         prefix: &str,
     ) -> Result<Object, Problem> {
         let mut object = shape::blank(of, self.now);
-        let id = match &call.id {
-            Some(id) if !id.starts_with(&format!("{prefix}_")) => {
-                return Err(Problem::value(
-                    "id",
-                    format!("It must begin with {prefix}_."),
-                ));
-            }
-            Some(id) if self.store.find(family, id).is_some() => {
-                return Err(Problem::taken("id"));
-            }
-            Some(id) => id.clone(),
+        let taken = |id: &str| self.store.find(family, id).is_some();
+        let id = match wanted_id(call, prefix, taken)? {
+            Some(id) => id,
             None => new_id(prefix)?,
         };
         object.insert("id".to_owned(), json!(id));
@@ -68,9 +74,15 @@ impl<'s> World<'s> {
         Ok(object)
     }
 
-    /// Holds a new object.
+    /// Holds a new object. Of what passes by itself, the oldest makes room.
     pub(super) fn add(&mut self, family: Family, object: &Object) -> Result<(), Problem> {
-        if self.store.held(family).count() >= MAX_OBJECTS {
+        if self.store.held_count(family) >= MAX_OBJECTS {
+            if PASSING.contains(&family) {
+                let oldest = self.store.held(family).next().map(id_of);
+                self.store.remove(family, &oldest.unwrap_or_default());
+                self.store.put(family, object.clone());
+                return Ok(());
+            }
             return Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "quota_exceeded",
@@ -120,14 +132,31 @@ impl<'s> World<'s> {
         }));
     }
 
-    /// Revokes tokens, for those who ask the issuer about them.
-    pub(super) fn revoke(&self, what: &Revocation) {
-        self.issuer.revoke(what, None);
+    /// Revokes tokens, for those who ask the issuer about them, and for good.
+    pub(super) fn revoke(&mut self, what: Revocation) {
+        api_keys::revoke_stored(self.store, &what, None, self.now);
+        self.revoked.push(what);
     }
 
     /// The URL of this issuer, without a slash at its end.
     pub(super) fn url(&self) -> String {
         self.issuer.issuer().trim_end_matches('/').to_owned()
+    }
+}
+
+/// The id that a seed says, if it can be had.
+pub(super) fn wanted_id(
+    call: &Call,
+    prefix: &str,
+    taken: impl Fn(&str) -> bool,
+) -> Result<Option<String>, Problem> {
+    match &call.id {
+        Some(id) if !id.starts_with(&format!("{prefix}_")) => {
+            let long = format!("It must begin with {prefix}_.");
+            Err(Problem::value("id", long))
+        }
+        Some(id) if taken(id) => Err(Problem::taken("id")),
+        id => Ok(id.clone()),
     }
 }
 
@@ -168,4 +197,12 @@ pub(super) fn set(object: &mut Object, name: &str, value: impl Into<Value>) {
 
 const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// Of one kind, beside the crowd.
-const MAX_OBJECTS: usize = 10_000;
+pub(super) const MAX_OBJECTS: usize = 10_000;
+/// What comes with every sign-in or call: an issuer that runs for weeks must not be full of it.
+const PASSING: [Family; 5] = [
+    Family::ActorTokens,
+    Family::Clients,
+    Family::OpaqueTokens,
+    Family::Sessions,
+    Family::SignInTokens,
+];

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -602,70 +601,6 @@ async fn a_crowd_is_listed_changed_and_deleted_like_everybody() {
     assert_eq!(members["total_count"], 19_999);
 }
 
-#[tokio::test]
-async fn a_state_outlives_its_process_and_a_cut_line() {
-    let file = Scratch::new("state");
-    let (key, jwt_session);
-    {
-        let desk = Desk::open();
-        desk.issuer.open_state(&file.0).unwrap();
-        assert_eq!(desk.issuer.seed(SEED).unwrap(), 19);
-        let body = json!({"name": "cicd", "subject": "user_ada"});
-        key = desk.done("POST", "/api_keys", body).await["secret"].clone();
-        desk.done("DELETE", "/users/user_bob", NOTHING).await;
-        jwt_session = desk
-            .done("POST", "/sessions/sess_ada/revoke", NOTHING)
-            .await["id"]
-            .clone();
-        let busy = DevIssuer::builder().build().unwrap().open_state(&file.0);
-        assert_eq!(busy.unwrap_err().kind(), std::io::ErrorKind::ResourceBusy);
-    }
-    let mut open = std::fs::OpenOptions::new()
-        .append(true)
-        .open(&file.0)
-        .unwrap();
-    open.write_all(b"{\"in\": \"users\", \"obj").unwrap();
-    drop(open);
-
-    let desk = Desk::open();
-    desk.issuer.open_state(&file.0).unwrap();
-    assert_eq!(desk.issuer.seed(SEED).unwrap(), 0);
-    assert_eq!(desk.refused("GET", "/users/user_bob", NOTHING).await.0, 404);
-    assert_eq!(
-        desk.done("GET", "/users/count", NOTHING).await["total_count"],
-        1
-    );
-    let verified = desk
-        .done("POST", "/api_keys/verify", json!({"secret": key}))
-        .await;
-    assert_eq!(verified["name"], "cicd");
-    let verify = json!({"password": "correct horse"});
-    desk.done("POST", "/users/user_ada/verify_password", verify)
-        .await;
-    let mint = crate::Mint::default().sid(jwt_session.as_str().unwrap());
-    let jwt = desk.issuer.mint(&mint).unwrap();
-    let read = desk.issuer.own_jws(&jwt).unwrap();
-    assert!(!desk.issuer.stands_by(&read));
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = std::fs::metadata(&file.0).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-    }
-    drop(desk);
-    std::fs::write(
-        &file.0,
-        "{\"in\": \"gnomes\", \"object\": {\"id\": \"x\"}}\n",
-    )
-    .unwrap();
-    let why = Desk::open()
-        .issuer
-        .open_state(&file.0)
-        .unwrap_err()
-        .to_string();
-    assert!(why.contains("line 1") && why.contains("gnomes"), "{why}");
-}
-
 #[test]
 fn a_seed_that_does_not_fit_says_where() {
     for (seed, told) in [
@@ -761,20 +696,4 @@ async fn changes_are_told_in_their_order_signed_and_again_if_nobody_listens() {
         header(&received[0].0, "svix-id"),
         header(&received[1].0, "svix-id")
     );
-}
-
-/// A file of the test's own.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let name = format!("doorward-{name}-{}", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
