@@ -339,7 +339,7 @@ fn a_reader_that_leaves_is_no_failure() {
 #[test]
 fn the_state_of_a_local_issuer_outlives_it() {
     let folder = Folder::new("state");
-    let (state, seed) = (folder.path("state.jsonl"), folder.path("seed.yaml"));
+    let (state, seed) = (folder.path("state.db"), folder.path("seed.yaml"));
     let people = "users:\n  - {id: user_ada, email_address: [ada@example.com]}\n\
                   organizations:\n  - {id: org_acme, name: Acme, created_by: user_ada}\n";
     std::fs::write(&seed, people).unwrap();
@@ -365,9 +365,10 @@ fn the_state_of_a_local_issuer_outlives_it() {
     assert_eq!(ids(&dev), ["user_ada", grace.as_str()]);
     dev.told(&["users", "delete", "user_ada"]);
     drop(dev);
-    // A line that the crash cut off.
-    let mut file = std::fs::OpenOptions::new().append(true).open(&state);
-    file.as_mut().unwrap().write_all(br#"{"kind":"us"#).unwrap();
+    // A transaction that the crash cut off.
+    let log = format!("{state}-wal");
+    let mut log = std::fs::OpenOptions::new().append(true).open(log).unwrap();
+    log.write_all(&[7; 100]).unwrap();
     let dev = start();
     assert_eq!(ids(&dev), [grace.as_str()], "nobody is sown again");
     let second = dev_that_fails(&["--state", &state]);
@@ -377,7 +378,7 @@ fn the_state_of_a_local_issuer_outlives_it() {
 #[test]
 fn a_broken_seed_names_the_place_and_the_reason() {
     let folder = Folder::new("seed");
-    let (state, seed) = (folder.path("state.jsonl"), folder.path("seed.yaml"));
+    let (state, seed) = (folder.path("state.db"), folder.path("seed.yaml"));
     for (text, expected) in [
         (
             "users:\n  - id: user_ada\n    email_address: [ada@example.com\n  - x: 1\n",
@@ -406,9 +407,9 @@ fn a_broken_seed_names_the_place_and_the_reason() {
     assert_eq!(dev.told(&["users", "count"])["total_count"], 1);
     let missing = dev_that_fails(&["--seed", &folder.path("nowhere.yaml")]);
     assert!(missing.contains("nowhere.yaml"), "{missing}");
-    std::fs::write(folder.path("odd.jsonl"), "no state\n").unwrap();
-    let odd = dev_that_fails(&["--state", &folder.path("odd.jsonl")]);
-    assert!(odd.contains("odd.jsonl: line 1"), "{odd}");
+    std::fs::write(folder.path("odd.db"), "no state\n").unwrap();
+    let odd = dev_that_fails(&["--state", &folder.path("odd.db")]);
+    assert!(odd.contains("odd.db: not a file that"), "{odd}");
 }
 
 /// A `doorward dev` in a process of its own, which ends with the test.
