@@ -29,6 +29,8 @@ class Server:
     mcp: str
     authorization_server: str
     issuer: str
+    #: The file with the authority to trust, with TLS.
+    authority: str | None
 
     def register(self, redirect_uri: str, **more: object) -> str:
         """A new client's `client_id`."""
@@ -40,21 +42,23 @@ class Server:
 
 
 @contextmanager
-def served() -> Iterator[Server]:
-    """The server, on free ports."""
+def served(authority: Path | None = None) -> Iterator[Server]:
+    """The server, on free ports; with TLS if it shall write whom to trust into a file."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     built = [path for kind in ("debug", "release", "dist") if (path := target / kind / "doorward").exists()]
     assert built, "there is no doorward command; run cargo build -p doorward-cli"
     command = str(max(built, key=lambda path: path.stat().st_mtime))
+    tls = [] if authority is None else ["--tls", "--tls-ca", str(authority)]
     process = subprocess.Popen(
-        [command, "--json", "dev", "--mcp", "--port", "0", "--mcp-port", "0"],
+        [command, "--json", "dev", "--mcp", "--port", "0", "--mcp-port", "0", *tls],
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
-        yield Server(told["mcp"], told["authorization_server"], told["issuer"])
+        names = ("mcp", "authorization_server", "issuer", "certificate_authority")
+        yield Server(*(told[name] for name in names))
     finally:
         process.terminate()
         process.wait(timeout=10)

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import anyio
 import fastmcp
 import httpx2
 import pytest
+from doorward import Authenticator
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.stdio import stdio_client
@@ -70,31 +72,35 @@ async def used(session: ClientSession) -> dict[str, Any]:
     return dict(whoami)
 
 
+async def log_in(
+    server: Server, memory: Memory, callback: Callback, verify: ssl.SSLContext | bool = True
+) -> dict[str, Any]:
+    """What the tools say to the Python SDK, which logs in where it must."""
+
+    async def answer() -> AuthorizationCodeResult:
+        return AuthorizationCodeResult(**await anyio.to_thread.run_sync(callback.answer))
+
+    metadata = OAuthClientMetadata.model_validate(
+        {
+            "client_name": "Outsider",
+            "redirect_uris": [callback.url],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "token_endpoint_auth_method": "none",
+        }
+    )
+    auth = OAuthClientProvider(server.mcp, metadata, memory, press, answer)
+    async with (
+        httpx2.AsyncClient(auth=auth, timeout=30, trust_env=False, verify=verify) as client,
+        streamable_http_client(server.mcp, http_client=client) as (read, write, *_),
+        ClientSession(read, write) as session,
+    ):
+        return await used(session)
+
+
 def test_the_python_sdk_logs_in_and_refreshes(server: Server) -> None:
     memory = Memory()
-
-    async def log_in(callback: Callback) -> dict[str, Any]:
-        async def answer() -> AuthorizationCodeResult:
-            return AuthorizationCodeResult(**await anyio.to_thread.run_sync(callback.answer))
-
-        metadata = OAuthClientMetadata.model_validate(
-            {
-                "client_name": "Outsider",
-                "redirect_uris": [callback.url],
-                "grant_types": ["authorization_code", "refresh_token"],
-                "token_endpoint_auth_method": "none",
-            }
-        )
-        auth = OAuthClientProvider(server.mcp, metadata, memory, press, answer)
-        async with (
-            httpx2.AsyncClient(auth=auth, timeout=30, trust_env=False) as client,
-            streamable_http_client(server.mcp, http_client=client) as (read, write, *_),
-            ClientSession(read, write) as session,
-        ):
-            return await used(session)
-
     with Callback() as callback:
-        whoami = anyio.run(log_in, callback)
+        whoami = anyio.run(log_in, server, memory, callback)
     assert memory.client is not None
     assert whoami["client"] == memory.client.client_id
     assert memory.tokens is not None
@@ -104,8 +110,49 @@ def test_the_python_sdk_logs_in_and_refreshes(server: Server) -> None:
     first = memory.tokens.access_token
     memory.tokens = memory.tokens.model_copy(update={"access_token": "stale", "expires_in": -1})
     with Callback() as callback:
-        anyio.run(log_in, callback)
+        anyio.run(log_in, server, memory, callback)
     assert memory.tokens.access_token not in (first, "stale")
+
+
+def test_clients_log_in_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = tmp_path / "authority.pem"
+    with served(authority) as server, Callback() as callback:
+        assert server.mcp.startswith("https://localhost:")
+        assert server.authority == str(authority)
+        trusted = ssl.create_default_context(cafile=str(authority))
+        # What OpenSSL checks besides where Python 3.13 and later ask it to.
+        trusted.verify_flags |= ssl.VERIFY_X509_STRICT
+        # The browser's.
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        memory = Memory()
+        whoami = anyio.run(log_in, server, memory, callback, trusted)
+        assert memory.tokens is not None
+        settings = {
+            "issuer": server.authorization_server,
+            "audience": server.mcp,
+            "accepts": "oauth_token",
+        }
+        trusting = Authenticator.from_config(
+            {**settings, "certificate_authorities_file": str(authority)}
+        )
+        assert trusting.verify(memory.tokens.access_token).client_id == whoami["client"]
+
+        told = node(
+            "mcp_v2.mjs",
+            server.mcp,
+            str(BROWSER),
+            home=tmp_path,
+            NODE_EXTRA_CA_CERTS=str(authority),
+        )
+        said = json.loads(told)
+        assert (said["add"], said["iss"]) == ({"sum": 5}, server.authorization_server)
+
+        # Who does not trust it learns nothing but that.
+        stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        with pytest.raises(httpx2.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            httpx2.get(server.mcp, verify=stranger, trust_env=False)
+        plain = httpx2.get(server.mcp.replace("https://", "http://"), trust_env=False)
+        assert (plain.status_code, plain.text) == (400, "This port speaks HTTPS, not HTTP.\n")
 
 
 @pytest.mark.filterwarnings("ignore:Using in-memory token storage")

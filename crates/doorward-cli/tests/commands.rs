@@ -10,6 +10,7 @@ use serde_json::Value;
 
 /// A `doorward dev` that ends with the test.
 struct Dev {
+    authority: Option<String>,
     process: Child,
     issuer: String,
     key: String,
@@ -18,7 +19,11 @@ struct Dev {
 
 impl Dev {
     fn start() -> Self {
-        let mut process = doorward(&["--json", "dev", "--port", "0"])
+        Self::with(&[])
+    }
+
+    fn with(arguments: &[&str]) -> Self {
+        let mut process = doorward(&[&["--json", "dev", "--port", "0"], arguments].concat())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -29,6 +34,7 @@ impl Dev {
         let told: Value = serde_json::from_str(&line).unwrap();
         let text = |name: &str| told[name].as_str().unwrap().to_owned();
         Self {
+            authority: told["certificate_authority"].as_str().map(str::to_owned),
             issuer: text("issuer"),
             key: text("publishable_key"),
             api: text("api"),
@@ -101,6 +107,63 @@ fn run(arguments: &[&str]) -> Output {
 
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn over_tls_whoever_trusts_the_authority_verifies_and_nobody_else() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("commands-tls-ca.pem");
+    let dev = Dev::with(&["--tls", "--tls-ca", file.to_str().unwrap()]);
+    let authority = dev.authority.clone().unwrap();
+    assert_eq!(std::path::Path::new(&authority), file);
+    assert!(
+        dev.issuer.starts_with("https://localhost:"),
+        "{}",
+        dev.issuer
+    );
+    assert!(dev.api.starts_with("https://localhost:"), "{}", dev.api);
+    let trusting = |variable: &str, arguments: &[&str]| {
+        let mut command = doorward(arguments);
+        command
+            .env_remove("SSL_CERT_FILE")
+            .env_remove("SSL_CERT_DIR")
+            .env("CLERK_PUBLISHABLE_KEY", &dev.key)
+            .env("CLERK_AUTHORIZED_PARTIES", "http://localhost:3000")
+            .env(variable, &authority)
+            .output()
+            .unwrap()
+    };
+    let minted = trusting("SSL_CERT_FILE", &["token", "--url", &dev.issuer]);
+    assert!(minted.status.success(), "{}", text(&minted));
+    let token = String::from_utf8(minted.stdout).unwrap();
+    let verify = ["--json", "verify", token.trim()];
+    for variable in ["SSL_CERT_FILE", "DOORWARD_CERTIFICATE_AUTHORITIES_FILE"] {
+        let verified = trusting(variable, &verify);
+        assert!(verified.status.success(), "{variable}: {}", text(&verified));
+    }
+    let stranger = trusting("UNRELATED", &verify);
+    assert!(!stranger.status.success());
+    assert!(
+        text(&stranger).contains("keys_unavailable"),
+        "{}",
+        text(&stranger)
+    );
+    // The sample API trusts its own authority.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let pem = reqwest::Certificate::from_pem(&std::fs::read(&file).unwrap()).unwrap();
+    let answer = runtime.block_on(async {
+        let client = reqwest::Client::builder().no_proxy();
+        let client = client.tls_certs_merge([pem]).build().unwrap();
+        let me = client.get(format!("{}/me", dev.api));
+        let me = me.bearer_auth(token.trim()).send().await.unwrap();
+        (me.status().as_u16(), me.text().await.unwrap())
+    });
+    assert_eq!(answer.0, 200, "{}", answer.1);
+    // What is no certificate is not overwritten.
+    let precious = file.with_file_name("commands-tls-precious.txt");
+    std::fs::write(&precious, "notes").unwrap();
+    let refused = run(&["dev", "--tls", "--tls-ca", precious.to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    assert_eq!(std::fs::read(&precious).unwrap(), b"notes");
 }
 
 #[test]

@@ -414,7 +414,7 @@ fn der_value(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     (found == tag).then(|| rest.split_at_checked(length))?
 }
 
-fn pem(begin: &str, end: &str, der: &[u8]) -> String {
+pub(crate) fn pem(begin: &str, end: &str, der: &[u8]) -> String {
     let text = base64(der);
     let mut pem = format!("{begin}\n");
     let mut rest = text.as_str();

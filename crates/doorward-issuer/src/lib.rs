@@ -56,6 +56,8 @@ mod revocation;
 mod serve;
 mod sign_in;
 mod strike;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod userinfo;
 mod verify;
 mod webhook_signer;

@@ -1,7 +1,6 @@
 //! Connections that can be cut from inside a handler: HTTP has no way to say nothing.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,17 +9,16 @@ use std::task::{Context, Poll};
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 
 /// A listener whose connections can be cut.
-pub(crate) struct Lines(pub(crate) TcpListener);
+pub(crate) struct Lines<L>(pub(crate) L);
 
-impl Listener for Lines {
-    type Io = CuttableStream;
-    type Addr = SocketAddr;
+impl<L: Listener> Listener for Lines<L> {
+    type Io = CuttableStream<L::Io>;
+    type Addr = L::Addr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
+        let (stream, address) = self.0.accept().await;
         (
             CuttableStream {
                 stream,
@@ -50,18 +48,18 @@ impl Line {
     }
 }
 
-impl Connected<IncomingStream<'_, Lines>> for Line {
-    fn connect_info(stream: IncomingStream<'_, Lines>) -> Self {
+impl<L: Listener> Connected<IncomingStream<'_, Lines<L>>> for Line {
+    fn connect_info(stream: IncomingStream<'_, Lines<L>>) -> Self {
         stream.io().line.clone()
     }
 }
 
-pub(crate) struct CuttableStream {
-    stream: TcpStream,
+pub(crate) struct CuttableStream<S> {
+    stream: S,
     line: Line,
 }
 
-impl AsyncRead for CuttableStream {
+impl<S: AsyncRead + Unpin> AsyncRead for CuttableStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -71,7 +69,7 @@ impl AsyncRead for CuttableStream {
     }
 }
 
-impl AsyncWrite for CuttableStream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for CuttableStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get, post};
+use axum::serve::Listener;
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -42,15 +43,42 @@ impl DevIssuer {
     /// on a loopback address: it mints for whoever asks.
     pub fn serve(self: &Arc<Self>, address: SocketAddr) -> io::Result<Served> {
         let listener = StdTcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
         let url = format!("http://{}", listener.local_addr()?);
+        self.run(listener, url, |plain| plain)
+    }
+
+    /// As [`DevIssuer::serve`], over HTTPS: at `https://localhost:PORT`, for clients that insist on it.
+    #[cfg(feature = "tls")]
+    pub fn serve_tls(
+        self: &Arc<Self>,
+        address: SocketAddr,
+        tls: &crate::tls::Tls,
+    ) -> io::Result<Served> {
+        let listener = StdTcpListener::bind(address)?;
+        let port = listener.local_addr()?.port();
+        let url = format!("https://{}:{port}", crate::tls::HOST);
+        let tls = tls.clone();
+        self.run(listener, url, move |plain| tls.listener(plain))
+    }
+
+    fn run<L>(
+        self: &Arc<Self>,
+        listener: StdTcpListener,
+        url: String,
+        wrapped: impl FnOnce(TcpListener) -> L,
+    ) -> io::Result<Served>
+    where
+        L: Listener,
+        L::Addr: std::fmt::Debug,
+    {
+        listener.set_nonblocking(true)?;
         self.served_at(&url);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let listener = {
             let _inside = runtime.enter();
-            TcpListener::from_std(listener)?
+            wrapped(TcpListener::from_std(listener)?)
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let service = router(Arc::clone(self)).into_make_service_with_connect_info::<Line>();
@@ -82,7 +110,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// The base URL, without a slash at its end: `http://127.0.0.1:41234`.
+    /// The base URL, without a slash at its end: `http://127.0.0.1:41234`, or `https://localhost:41234`.
     pub fn url(&self) -> &str {
         &self.url
     }

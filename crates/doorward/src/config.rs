@@ -22,7 +22,7 @@ use serde::Deserialize;
 use crate::answers::AnswerSettings;
 use crate::ask::{ClientAuth, Endpoint, Form};
 use crate::calls::ToolScopes;
-use crate::fetch::{KeysUrl, trusted_url, without_secrets};
+use crate::fetch::{KeysUrl, certificates, trusted_url, without_secrets};
 use crate::freshness::FetchSettings;
 use crate::preset::Preset;
 use crate::resource::ProtectedResource;
@@ -104,6 +104,11 @@ pub struct Config {
     /// What names of sessions are bound to their callers with, 32 bytes at least, the same on every node. Default: made anew
     /// by each process.
     pub session_secret: Option<SecretText>,
+    /// Certificate authorities to trust besides the system's where issuers are asked for keys, tokens and userinfo, in PEM.
+    /// Default: none; `SSL_CERT_FILE` in the environment takes the place of the system's.
+    pub certificate_authorities: Option<String>,
+    /// A file with them.
+    pub certificate_authorities_file: Option<String>,
     /// How key sets are fetched. Not in the file: the defaults need no tuning.
     #[serde(skip)]
     pub fetch: FetchSettings,
@@ -429,7 +434,7 @@ pub(crate) enum KeysAt {
 const DEFAULT_MAX_TENANTS: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 
 /// The settings that hold for all issuers alike.
-const SHARED: [&str; 30] = [
+const SHARED: [&str; 32] = [
     "answer_ttl",
     "answer_negative_ttl",
     "answer_stale_if_error",
@@ -460,6 +465,8 @@ const SHARED: [&str; 30] = [
     "tool_scopes",
     "default_tool_scopes",
     "session_secret",
+    "certificate_authorities",
+    "certificate_authorities_file",
 ];
 
 const DEFAULT_CACHE_BYTES: usize = 16 * 1024 * 1024;
@@ -488,14 +495,16 @@ impl Config {
             )
         })?;
         // A relative file is meant relative to the file that names it.
-        for issuer in &mut config.issuers {
-            for file in [
+        let authorities = &mut config.certificate_authorities_file;
+        let others = config.issuers.iter_mut().flat_map(|issuer| {
+            [
                 &mut issuer.keys_file,
                 &mut issuer.introspection_client_key_file,
-            ] {
-                if let (Some(file), Some(folder)) = (file, path.parent()) {
-                    *file = folder.join(&*file).display().to_string();
-                }
+            ]
+        });
+        for file in others.chain([authorities]) {
+            if let (Some(file), Some(folder)) = (file, path.parent()) {
+                *file = folder.join(&*file).display().to_string();
             }
         }
         Ok(config)
@@ -633,7 +642,7 @@ impl Config {
         Ok(Resolved {
             verifier,
             sources,
-            fetch: self.fetch.clone(),
+            fetch: self.fetching()?,
             cache_bytes: self.cache_bytes.unwrap_or(DEFAULT_CACHE_BYTES),
             explain: self.explain.unwrap_or(false),
             problem_details: self.problem_details.unwrap_or(false),
@@ -651,6 +660,35 @@ impl Config {
 }
 
 impl Config {
+    fn fetching(&self) -> Result<FetchSettings, ConfigError> {
+        let mut fetch = self.fetch.clone();
+        let (setting, pem) = match (
+            &self.certificate_authorities,
+            &self.certificate_authorities_file,
+        ) {
+            (None, None) => return Ok(fetch),
+            (Some(pem), None) => ("certificate_authorities", pem.clone()),
+            (None, Some(path)) => {
+                let name = "certificate_authorities_file";
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| ConfigError::new(name, format!("{path}: {error}")))?;
+                (name, text)
+            }
+            (Some(_), Some(_)) => {
+                return Err(ConfigError::new(
+                    "certificate_authorities_file",
+                    "and `certificate_authorities` exclude each other",
+                ));
+            }
+        };
+        if !certificates(&pem).is_ok_and(|found| !found.is_empty()) {
+            let why = "has no certificate, `-----BEGIN CERTIFICATE-----`, that can be read";
+            return Err(ConfigError::new(setting, why));
+        }
+        fetch.certificate_authorities = Some(pem.into());
+        Ok(fetch)
+    }
+
     fn revocation(&self) -> Result<RevocationSettings, ConfigError> {
         let store = self.revocation_store.as_ref();
         let store = store.map(|store| Address::read(&store.0)).transpose();
@@ -1355,7 +1393,10 @@ pub(crate) fn frontend_host(publishable_key: &str) -> Result<String, String> {
         .ok()
         .and_then(|b| String::from_utf8(b).ok());
     match decoded.as_deref().and_then(|text| text.strip_suffix('$')) {
-        Some(host) if host.contains('.') && !host.contains(['$', '/', '@', ' ']) => {
+        Some(host)
+            if (host.contains('.') || host.split(':').next() == Some("localhost"))
+                && !host.contains(['$', '/', '@', ' ']) =>
+        {
             Ok(host.to_owned())
         }
         _ => wrong("what it encodes is no host"),
@@ -1617,6 +1658,53 @@ mod tests {
         ] {
             assert!(frontend_host(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_publishable_key_leads_to_a_local_issuer_with_tls_or_without() {
+        let sources = |key: &str| {
+            let mut issuer = IssuerConfig::preset("clerk");
+            issuer.publishable_key = Some(key.to_owned());
+            issuer.authorized_parties = Some("http://localhost:3000".into());
+            format!("{:?}", Config::new([issuer]).resolve().unwrap().sources)
+        };
+        // `localhost:4747$`, `127.0.0.1:4747$`, `localhost.example.com$`
+        for (key, url) in [
+            ("pk_test_bG9jYWxob3N0OjQ3NDck", "https://localhost:4747"),
+            ("pk_test_MTI3LjAuMC4xOjQ3NDck", "http://127.0.0.1:4747"),
+            (
+                "pk_test_bG9jYWxob3N0LmV4YW1wbGUuY29tJA",
+                "https://localhost.example.com",
+            ),
+        ] {
+            let told = sources(key);
+            assert!(told.contains(&format!("{url}/.well-known")), "{told}");
+        }
+    }
+
+    #[test]
+    fn authorities_are_read_at_the_start() {
+        let resolved = |authorities: Option<&str>, file: Option<&str>| {
+            let mut config = Config::new([IssuerConfig::new("https://issuer.test", "api")]);
+            config.certificate_authorities = authorities.map(str::to_owned);
+            config.certificate_authorities_file = file.map(str::to_owned);
+            config.resolve()
+        };
+        let none = resolved(None, None).unwrap();
+        assert_eq!(none.fetch.certificate_authorities, None);
+        for (authorities, file, setting) in [
+            (Some("x"), None, "certificate_authorities"),
+            (Some(""), None, "certificate_authorities"),
+            (None, Some("/nowhere.pem"), "certificate_authorities_file"),
+            (None, Some("Cargo.toml"), "certificate_authorities_file"),
+            (Some("x"), Some("y"), "certificate_authorities_file"),
+        ] {
+            let error = resolved(authorities, file).unwrap_err();
+            assert_eq!(error.setting, setting, "{error}");
+        }
+        let pem = include_str!("../../doorward-clerk/tests/server/authority.pem");
+        let trusting = resolved(Some(pem), None).unwrap();
+        assert_eq!(trusting.fetch.certificate_authorities.as_deref(), Some(pem));
     }
 
     #[test]

@@ -220,6 +220,12 @@ const VARIABLES: &[(&str, Apply)] = &[
     ("DOORWARD_SESSION_SECRET", |to, text| {
         to.config.session_secret = Some(secret(&text))
     }),
+    ("DOORWARD_CERTIFICATE_AUTHORITIES", |to, text| {
+        to.config.certificate_authorities = Some(text)
+    }),
+    ("DOORWARD_CERTIFICATE_AUTHORITIES_FILE", |to, text| {
+        to.config.certificate_authorities_file = Some(text)
+    }),
     ("DOORWARD_CLIENTS_WITHOUT_AUDIENCE", |to, text| {
         to.issuer().clients_without_audience = Some(OneOrMany::list(&text))
     }),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use doorward_core::{AlgorithmSet, JwkSet, Secret, TENANT, Timestamp};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, DATE, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
-use reqwest::{Client, ClientBuilder, StatusCode, Url};
+use reqwest::{Certificate, Client, ClientBuilder, StatusCode, Url};
 use serde::Deserialize;
 
 use crate::carrier::{self, Broken};
@@ -366,8 +366,16 @@ impl Session<'_> {
 }
 
 pub(crate) fn client(settings: &FetchSettings) -> Result<Client, String> {
-    let builder = client_builder(settings.connect_timeout);
+    let trusted = settings.certificate_authorities.as_deref();
+    let trusted = trusted.map_or(Ok(Vec::new()), certificates);
+    let trusted = trusted.map_err(|error| reason(&error))?;
+    let builder = client_builder(settings.connect_timeout).tls_certs_merge(trusted);
     client_of(builder.redirect(Policy::custom(same_origin)))
+}
+
+/// The certificates in a PEM text.
+pub(crate) fn certificates(pem: &str) -> Result<Vec<Certificate>, reqwest::Error> {
+    Certificate::from_pem_bundle(pem.as_bytes())
 }
 
 /// What all our HTTP clients have in common. Proxies and further certificate authorities come from the environment.

@@ -1,5 +1,6 @@
 //! When a key set is good enough, due for a refresh, or beyond use: a pure function of time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::carrier::SharedCarrier;
@@ -25,6 +26,8 @@ pub struct FetchSettings {
     pub max_bytes: usize,
     /// The most keys in a set. Default 200.
     pub max_keys: usize,
+    /// Certificate authorities to trust besides the system's, in PEM. Default: none.
+    pub certificate_authorities: Option<Arc<str>>,
     /// Who carries requests in the place of our own HTTP client. Default: nobody.
     pub carrier: Option<SharedCarrier>,
 }
@@ -41,6 +44,7 @@ impl Default for FetchSettings {
             total_timeout: Duration::from_secs(5),
             max_bytes: 512 * 1024,
             max_keys: 200,
+            certificate_authorities: None,
             carrier: None,
         }
     }

@@ -294,10 +294,12 @@ impl IssuerConfig {
         if let Some(key) = &self.publishable_key {
             let host =
                 frontend_host(key).map_err(|why| ConfigError::new("publishable_key", why))?;
-            let loopback = trusted_url(&format!("http://{host}"), false).is_ok();
+            // Only the local issuer is at an address of this machine, where it has no TLS; with TLS it is at `localhost`.
+            let plain = !host.starts_with("localhost")
+                && trusted_url(&format!("http://{host}"), false).is_ok();
             fill(
                 "origin",
-                format!("http{}://{host}", if loopback { "" } else { "s" }),
+                format!("http{}://{host}", if plain { "" } else { "s" }),
             );
             fill("suffix", cookie_suffix(key));
         }

@@ -3,17 +3,20 @@
 mod mcp;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use axum::routing::get;
+use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
 use clap::Args;
 use doorward::axum::{AuthLayer, Identity};
 use doorward::{Authenticator, Config, IssuerConfig};
+use doorward_issuer::tls::Tls;
 use doorward_issuer::{DevIssuer, Mint, SigningAlgorithm};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::output::{self, BOLD, DIM, Failure, paint};
 
@@ -63,6 +66,24 @@ pub(crate) struct Arguments {
     /// The secret to sign them with, `whsec_…`; a new one at every start unless this is said
     #[arg(long, value_name = "SECRET", requires = "webhook_url")]
     webhook_secret: Option<String>,
+    /// Serve everything over HTTPS, at `localhost`, with a certificate that is made at every start
+    #[arg(long)]
+    tls: bool,
+    /// Write the certificate of the authority to trust into this file
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "doorward-dev-ca.pem",
+        requires = "tls",
+        conflicts_with = "tls_cert"
+    )]
+    tls_ca: PathBuf,
+    /// A certificate of your own for `localhost` (PEM), as mkcert makes one, with those that vouch for it
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
 }
 
 /// Where `doorward token` looks for the issuer.
@@ -87,7 +108,12 @@ pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Fail
         .build()
         .map_err(|error| Failure::usage(error.to_string()))?;
     let issuer = Arc::new(issuer);
-    let served = issuer.serve(loopback(arguments.port)).map_err(|error| {
+    let security = Security::of(arguments)?;
+    let served = match &security {
+        None => issuer.serve(loopback(arguments.port)),
+        Some(security) => issuer.serve_tls(loopback(arguments.port), &security.tls),
+    };
+    let served = served.map_err(|error| {
         Failure::usage(format!(
             "cannot listen on port {}: {error}; try --port 0",
             arguments.port
@@ -100,8 +126,13 @@ pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Fail
         told.map_err(|why| Failure::usage(format!("--webhook-url: {why}")))
     });
     let secret = secret.transpose()?;
+    let told = Told {
+        issuer: &issuer,
+        webhook_secret: secret.as_deref(),
+        security: security.as_ref(),
+    };
     if arguments.issuer_only {
-        announce(&issuer, None, secret.as_deref(), as_json);
+        told.announce(None, as_json);
         served.wait();
         return Ok(ExitCode::SUCCESS);
     }
@@ -113,33 +144,104 @@ pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Fail
         let unusable =
             |error: std::io::Error| Failure::usage(format!("cannot serve the sample API: {error}"));
         if arguments.mcp {
-            return serve_mcp(&issuer, arguments.mcp_port, as_json).await;
+            return serve_mcp(&told, arguments.mcp_port, as_json).await;
         }
-        let app = sample(&issuer)?;
-        let listener = tokio::net::TcpListener::bind(loopback(arguments.api_port))
+        let app = sample(&issuer, security.as_ref())?;
+        let listener = TcpListener::bind(loopback(arguments.api_port))
             .await
             .map_err(unusable)?;
-        let url = format!("http://{}", listener.local_addr().map_err(unusable)?);
-        announce(&issuer, Some(&url), secret.as_deref(), as_json);
-        axum::serve(listener, app).await.map_err(unusable)
+        let address = listener.local_addr().map_err(unusable)?;
+        told.announce(Some(&base(address, security.as_ref())), as_json);
+        serve(listener, app, security.as_ref())
+            .await
+            .map_err(unusable)
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve_mcp(issuer: &DevIssuer, port: u16, as_json: bool) -> Result<(), Failure> {
-    let listener = tokio::net::TcpListener::bind(loopback(port)).await;
+/// HTTPS, and where whom to trust is written.
+struct Security {
+    tls: Tls,
+    authority: Option<PathBuf>,
+}
+
+impl Security {
+    fn of(arguments: &Arguments) -> Result<Option<Self>, Failure> {
+        let read = |flag: &str, file: &Path| {
+            std::fs::read(file)
+                .map_err(|error| Failure::usage(format!("{flag}: {}: {error}", file.display())))
+        };
+        if let (Some(certificate), Some(key)) = (&arguments.tls_cert, &arguments.tls_key) {
+            let tls = Tls::from_pem(&read("--tls-cert", certificate)?, &read("--tls-key", key)?)
+                .map_err(|error| Failure::usage(format!("--tls-cert, --tls-key: {error}")))?;
+            return Ok(Some(Self {
+                tls,
+                authority: None,
+            }));
+        }
+        if !arguments.tls {
+            return Ok(None);
+        }
+        let tls = Tls::generate().map_err(|error| Failure::usage(format!("--tls: {error}")))?;
+        let file =
+            std::path::absolute(&arguments.tls_ca).unwrap_or_else(|_| arguments.tls_ca.clone());
+        let wrong = |why: &str| Failure::usage(format!("--tls-ca: {}: {why}", file.display()));
+        match std::fs::read(&file) {
+            // Whatever it is, it is not ours to overwrite.
+            Ok(old) if !old.starts_with(b"-----BEGIN CERTIFICATE-----") => {
+                return Err(wrong("there is something else than a certificate in it"));
+            }
+            _ => {}
+        }
+        std::fs::write(&file, tls.authority().unwrap_or_default())
+            .map_err(|error| wrong(&error.to_string()))?;
+        Ok(Some(Self {
+            tls,
+            authority: Some(file),
+        }))
+    }
+}
+
+/// The URL of what listens there.
+fn base(address: SocketAddr, security: Option<&Security>) -> String {
+    match security {
+        None => format!("http://{address}"),
+        Some(_) => format!("https://localhost:{}", address.port()),
+    }
+}
+
+/// Serves until the process ends.
+async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    security: Option<&Security>,
+) -> std::io::Result<()> {
+    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
+    match security {
+        None => axum::serve(listener, service).await,
+        // A tap, because it hands on the address of whoever connects.
+        Some(security) => {
+            let listener = security.tls.listener(listener).tap_io(|_| ());
+            axum::serve(listener, service).await
+        }
+    }
+}
+
+async fn serve_mcp(told: &Told<'_>, port: u16, as_json: bool) -> Result<(), Failure> {
+    let unusable = |error: std::io::Error| Failure::usage(format!("cannot serve MCP: {error}"));
+    let listener = TcpListener::bind(loopback(port)).await;
     let listener = listener.map_err(|error| {
         Failure::usage(format!(
             "cannot listen on port {port}: {error}; try --mcp-port 0"
         ))
     })?;
-    let address = listener
-        .local_addr()
-        .map_err(|error| Failure::usage(error.to_string()))?;
-    let base = format!("http://{address}");
-    let routes = mcp::routes(issuer, &base).await?;
-    announce_mcp(issuer, &base, as_json);
-    mcp::serve(listener, routes).await
+    let base = base(listener.local_addr().map_err(unusable)?, told.security);
+    let authority = told.security.and_then(|security| security.tls.authority());
+    let routes = mcp::routes(told.issuer, &base, authority).await?;
+    told.announce_mcp(&base, as_json);
+    serve(listener, routes, told.security)
+        .await
+        .map_err(unusable)
 }
 
 /// Opens the state and sows the seed.
@@ -163,12 +265,14 @@ fn loopback(port: u16) -> SocketAddr {
 }
 
 /// The smallest API that is worth protecting. It explains its refusals, because it is for development.
-fn sample(issuer: &DevIssuer) -> Result<Router, Failure> {
+fn sample(issuer: &DevIssuer, security: Option<&Security>) -> Result<Router, Failure> {
     let mut trusted = IssuerConfig::preset("clerk");
     trusted.publishable_key = Some(issuer.publishable_key());
     trusted.authorized_parties = Some(Mint::PARTY.into());
     let mut config = Config::new([trusted]);
     config.explain = Some(true);
+    let authority = security.and_then(|security| security.tls.authority());
+    config.certificate_authorities = authority.map(str::to_owned);
     let auth = Authenticator::new(&config)?;
     Ok(Router::new()
         .route("/me", get(me).layer(AuthLayer::required(auth.clone())))
@@ -190,87 +294,119 @@ async fn public(caller: Option<Identity>) -> Json<Value> {
     Json(json!({ "hello": caller.as_ref().map_or("stranger", |caller| caller.subject()) }))
 }
 
-fn announce_mcp(issuer: &DevIssuer, base: &str, as_json: bool) {
-    let url = issuer.issuer();
-    if as_json {
-        return output::line(
-            &json!({
-                "issuer": url,
-                "publishable_key": issuer.publishable_key(),
-                "secret_key": issuer.secret_key(),
-                "mcp": mcp::url(base),
-                "authorization_server": base,
-            })
-            .to_string(),
+/// What a terminal or a program is told at the start.
+struct Told<'t> {
+    issuer: &'t DevIssuer,
+    webhook_secret: Option<&'t str>,
+    security: Option<&'t Security>,
+}
+
+impl Told<'_> {
+    fn announce_mcp(&self, base: &str, as_json: bool) {
+        let url = self.issuer.issuer();
+        if as_json {
+            return output::line(
+                &json!({
+                    "issuer": url,
+                    "publishable_key": self.issuer.publishable_key(),
+                    "secret_key": self.issuer.secret_key(),
+                    "mcp": mcp::url(base),
+                    "authorization_server": base,
+                    "certificate_authority": self.authority(),
+                })
+                .to_string(),
+            );
+        }
+        output::line(&paint(
+            BOLD,
+            "An MCP server to log in to, with Doorward in front and a local issuer behind",
+        ));
+        row("MCP server", &mcp::url(base));
+        row(
+            "OAuth server",
+            &format!("{base}/.well-known/oauth-authorization-server"),
         );
+        row(
+            "issuer",
+            &format!("{url}   (people sign in here; open it in a browser)"),
+        );
+        self.show_authority();
+        output::line(&format!("\n{}", paint(BOLD, "Connect a client")));
+        if let Some(file) = self.authority() {
+            output::line(&format!("  export NODE_EXTRA_CA_CERTS='{file}'"));
+        }
+        for (client, command) in mcp::commands(base) {
+            output::line(&format!("  {}", paint(DIM, &format!("# {client}"))));
+            output::line(&format!("  {command}"));
+        }
+        output::line(&paint(DIM, "\nCtrl-C ends it."));
     }
-    output::line(&paint(
-        BOLD,
-        "An MCP server to log in to, with Doorward in front and a local issuer behind",
-    ));
-    row("MCP server", &mcp::url(base));
-    row(
-        "OAuth server",
-        &format!("{base}/.well-known/oauth-authorization-server"),
-    );
-    row(
-        "issuer",
-        &format!("{url}   (people sign in here; open it in a browser)"),
-    );
-    output::line(&format!("\n{}", paint(BOLD, "Connect a client")));
-    for (client, command) in mcp::commands(base) {
-        output::line(&format!("  {}", paint(DIM, &format!("# {client}"))));
-        output::line(&format!("  {command}"));
+
+    fn announce(&self, api: Option<&str>, as_json: bool) {
+        let issuer = self.issuer;
+        let (url, key) = (issuer.issuer(), issuer.publishable_key());
+        if as_json {
+            return output::line(
+                &json!({
+                    "issuer": url,
+                    "publishable_key": key,
+                    "secret_key": issuer.secret_key(),
+                    "backend_api": format!("{url}/v1"),
+                    "webhook_secret": self.webhook_secret,
+                    "api": api,
+                    "certificate_authority": self.authority(),
+                })
+                .to_string(),
+            );
+        }
+        output::line(&paint(
+            BOLD,
+            "Doorward's local issuer, with test keys that are good for nothing else",
+        ));
+        row("issuer", &format!("{url}   (open it in a browser)"));
+        row("publishable key", &key);
+        row("secret key", issuer.secret_key());
+        row("keys", &format!("{url}/.well-known/jwks.json"));
+        row("Backend API", &format!("{url}/v1"));
+        if let Some(secret) = self.webhook_secret {
+            row("webhook secret", secret);
+        }
+        self.show_authority();
+        if let Some(api) = api {
+            row("sample API", &format!("{api}/me and {api}/public"));
+            output::line(&format!("\n{}", paint(BOLD, "Try it")));
+            if let Some(file) = self.authority() {
+                output::line(&format!("  export SSL_CERT_FILE='{file}'"));
+            }
+            let at = if url == format!("http://{}", loopback(DEFAULT_PORT)) {
+                String::new()
+            } else {
+                format!(" --url {url}")
+            };
+            output::line(&format!("  curl -i {api}/me"));
+            output::line(&format!(
+                "  curl -i {api}/me -H \"Authorization: Bearer $(doorward token{at})\""
+            ));
+            output::line(&format!(
+                "  curl -i {api}/me -H \"Authorization: Bearer $(doorward token{at} --defect expired)\""
+            ));
+        }
+        output::line(&paint(DIM, "\nCtrl-C ends it."));
     }
-    output::line(&paint(DIM, "\nCtrl-C ends it."));
+
+    /// The file with the authority to trust.
+    fn authority(&self) -> Option<String> {
+        let file = self.security?.authority.as_ref()?;
+        Some(file.display().to_string())
+    }
+
+    fn show_authority(&self) {
+        if let Some(file) = self.authority() {
+            row("authority", &format!("{file}   (trust it)"));
+        }
+    }
 }
 
 fn row(name: &str, value: &str) {
     output::line(&format!("  {} {value}", paint(DIM, &format!("{name:<17}"))));
-}
-
-fn announce(issuer: &DevIssuer, api: Option<&str>, webhook_secret: Option<&str>, as_json: bool) {
-    let (url, key) = (issuer.issuer(), issuer.publishable_key());
-    if as_json {
-        return output::line(
-            &json!({
-                "issuer": url,
-                "publishable_key": key,
-                "secret_key": issuer.secret_key(),
-                "backend_api": format!("{url}/v1"),
-                "webhook_secret": webhook_secret,
-                "api": api,
-            })
-            .to_string(),
-        );
-    }
-    output::line(&paint(
-        BOLD,
-        "Doorward's local issuer, with test keys that are good for nothing else",
-    ));
-    row("issuer", &format!("{url}   (open it in a browser)"));
-    row("publishable key", &key);
-    row("secret key", issuer.secret_key());
-    row("keys", &format!("{url}/.well-known/jwks.json"));
-    row("Backend API", &format!("{url}/v1"));
-    if let Some(secret) = webhook_secret {
-        row("webhook secret", secret);
-    }
-    if let Some(api) = api {
-        row("sample API", &format!("{api}/me and {api}/public"));
-        output::line(&format!("\n{}", paint(BOLD, "Try it")));
-        let at = if url.ends_with(&format!(":{DEFAULT_PORT}")) {
-            String::new()
-        } else {
-            format!(" --url {url}")
-        };
-        output::line(&format!("  curl -i {api}/me"));
-        output::line(&format!(
-            "  curl -i {api}/me -H \"Authorization: Bearer $(doorward token{at})\""
-        ));
-        output::line(&format!(
-            "  curl -i {api}/me -H \"Authorization: Bearer $(doorward token{at} --defect expired)\""
-        ));
-    }
-    output::line(&paint(DIM, "\nCtrl-C ends it."));
 }

@@ -1,7 +1,6 @@
 //! `doorward dev --mcp`: an MCP server with tools that anybody may try, behind the OAuth server, behind the local issuer.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -28,15 +27,18 @@ use rmcp::service::{RequestContext, RoleServer};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
 use crate::output::Failure;
 
 /// Where it listens, unless said otherwise: a client keeps the URL.
 pub(super) const DEFAULT_PORT: u16 = 4748;
 
-/// The routes of the MCP server and of the OAuth server before it, at `base`.
-pub(super) async fn routes(issuer: &DevIssuer, base: &str) -> Result<Router, Failure> {
+/// The routes of the MCP server and of the OAuth server before it, at `base`. An `authority` is one to trust (PEM).
+pub(super) async fn routes(
+    issuer: &DevIssuer,
+    base: &str,
+    authority: Option<&str>,
+) -> Result<Router, Failure> {
     let failed = |why: String| Failure::usage(format!("cannot serve MCP: {why}"));
     let resource = format!("{base}{PATH}");
     let mut client = Client::with_secret(CLIENT, random()?);
@@ -44,8 +46,9 @@ pub(super) async fn routes(issuer: &DevIssuer, base: &str) -> Result<Router, Fai
     let client = issuer
         .register(client)
         .map_err(|error| failed(error.to_string()))?;
-    let transport =
-        HttpTransport::new(&HttpSettings::default()).map_err(|error| failed(error.to_string()))?;
+    let mut calls = HttpSettings::default();
+    calls.certificate_authorities = authority.map(|pem| pem.as_bytes().to_vec());
+    let transport = HttpTransport::new(&calls).map_err(|error| failed(error.to_string()))?;
     let secret = Secret::new(client.client_secret.unwrap_or_default());
     let signed_in_at = issuer.issuer();
     let upstream = Upstream::discover(
@@ -133,14 +136,6 @@ async fn standing(State(guard): State<Arc<Guard>>, request: Request, next: Next)
         _ => Reason::VerificationUnavailable,
     };
     tower::refuse(&guard.auth.refuse(reason.into()))
-}
-
-/// Serves until the process ends.
-pub(super) async fn serve(listener: TcpListener, routes: Router) -> Result<(), Failure> {
-    let service = routes.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .await
-        .map_err(|error| Failure::usage(format!("cannot serve MCP: {error}")))
 }
 
 /// The commands that connect clients.
