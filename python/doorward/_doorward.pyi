@@ -223,6 +223,7 @@ class Authenticator:
         challenge_scopes: str | Sequence[str] | None = None,
         offline_access: bool | None = None,
         scope_implies: Mapping[str, str | Sequence[str]] | None = None,
+        certificate_authorities: str | None = None,
     ) -> Self: ...
     @classmethod
     def clerk(
@@ -260,6 +261,7 @@ class Authenticator:
         challenge_scopes: str | Sequence[str] | None = None,
         offline_access: bool | None = None,
         scope_implies: Mapping[str, str | Sequence[str]] | None = None,
+        certificate_authorities: str | None = None,
     ) -> Self: ...
     @classmethod
     def from_env(
@@ -621,6 +623,7 @@ class DevIssuer:
         clock: Callable[[], float] | None = None,
         secret_key: str | None = None,
         rate_limit: int | None = None,
+        tls: bool = False,
     ) -> Self: ...
     @property
     def issuer(self) -> str: ...
@@ -628,6 +631,9 @@ class DevIssuer:
     def jwks_url(self) -> str: ...
     @property
     def publishable_key(self) -> str: ...
+    @property
+    def certificate_authority(self) -> str | None:
+        """With TLS, the certificate to trust (PEM)."""
     def jwks(self) -> str: ...
     def public_pem(self) -> str: ...
     def private_pem(self) -> str:

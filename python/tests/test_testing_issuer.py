@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from doorward import ANY, Authenticator, Reason, Rejection
+from doorward import ANY, Authenticator, ConfigError, Reason, Rejection
 from doorward._doorward import inspect
 from doorward.testing import Clock, DevIssuer
 from doorward.testing.pool import Pool
@@ -26,10 +26,10 @@ ROOT = Path(__file__).parents[2]
 AUDIENCE = "https://api.example"
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["in_process", "over_http"])
+@pytest.fixture(scope="module", params=["in_process", "over_http", "over_tls"])
 def issuer(request: pytest.FixtureRequest) -> Iterator[DevIssuer]:
-    issuer = DevIssuer()
-    if request.param:
+    issuer = DevIssuer(tls=request.param == "over_tls")
+    if request.param != "in_process":
         issuer.start()
     yield issuer
     issuer.stop()
@@ -39,6 +39,25 @@ def issuer(request: pytest.FixtureRequest) -> Iterator[DevIssuer]:
 def served() -> Iterator[DevIssuer]:
     with DevIssuer(clock=Clock()) as issuer:
         yield issuer
+
+
+def test_with_tls_nobody_believes_it_who_does_not_trust_it() -> None:
+    assert DevIssuer().certificate_authority is None
+    with DevIssuer(tls=True) as issuer, DevIssuer(tls=True) as other:
+        assert issuer.issuer.startswith("https://localhost:")
+        settings = {"preset": "clerk", "publishable_key": issuer.publishable_key}
+        settings["authorized_parties"] = "http://localhost:3000"
+        token = issuer.mint()
+        for authority, found in [
+            (issuer.certificate_authority, None),
+            (other.certificate_authority, Reason.KEYS_UNAVAILABLE),
+        ]:
+            assert authority is not None
+            trusting = {**settings, "certificate_authorities": authority}
+            assert reason(Authenticator.from_config(trusting), token) is found
+        assert reason(Authenticator.from_config(settings), token) is Reason.KEYS_UNAVAILABLE
+        with pytest.raises(ConfigError, match="certificate_authorities"):
+            Authenticator.from_config({**settings, "certificate_authorities": "none"})
 
 
 def reason(auth: Authenticator, token: str) -> Reason | None:

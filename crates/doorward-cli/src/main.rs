@@ -4,6 +4,7 @@ mod commands;
 mod output;
 mod serving;
 mod settings;
+mod standing;
 mod store;
 
 use std::process::ExitCode;

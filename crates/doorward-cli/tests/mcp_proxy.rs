@@ -536,6 +536,23 @@ async fn tokens_of_an_issuer_elsewhere_will_do() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn as_many_clients_are_kept_as_the_operator_says() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("mcp-proxy-room.toml");
+    std::fs::write(&file, "max_clients = 2\nmax_families = 10\n").unwrap();
+    let (_proxy, _, client) = world(&["--config", file.to_str().unwrap()]).await;
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        let register = client.client.post(format!("{}/register", client.base));
+        let body = json!({"redirect_uris": ["http://127.0.0.1:1/cb"]}).to_string();
+        let register = register
+            .header("content-type", "application/json")
+            .body(body);
+        statuses.push(register.send().await.unwrap().status().as_u16());
+    }
+    assert_eq!(statuses, [201, 201, 503]);
+}
+
 #[test]
 fn mistakes_stop_the_start_and_name_their_setting() {
     let refused = |arguments: &[&str], environment: &[(&str, &str)]| {
@@ -591,6 +608,16 @@ fn mistakes_stop_the_start_and_name_their_setting() {
             "resource",
         ),
         (with(&["--config", "/nonexistent"]), &[], "/nonexistent"),
+        (
+            with(&[&issuer[..], &["--max-clients", "0"]].concat()),
+            &[],
+            "max_clients",
+        ),
+        (
+            with(&issuer),
+            &[("DOORWARD_MCP_MAX_FAMILIES", "10000001")],
+            "max_families",
+        ),
     ] {
         let said = refused(&arguments, environment);
         assert!(said.contains(named), "{arguments:?}: {said}");

@@ -17,9 +17,10 @@ use doorward_issuer::{DevIssuer, Kind, Mint, SigningAlgorithm, SigningKey};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-mod oauth;
+#[path = "support/web.rs"]
+mod web;
 
-use oauth::{attribute, client, cookie, form, location, parameter, post_form, serve};
+use web::{attribute, client, cookie, form, location, parameter, post_form, serve};
 
 struct Accounts {
     issuer: DevIssuer,

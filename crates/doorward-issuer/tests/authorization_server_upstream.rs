@@ -3,7 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-mod oauth;
+#[path = "support/web.rs"]
+mod web;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,9 +24,9 @@ use doorward_issuer::authorization_server::{
     UpstreamAuthentication, UpstreamCheck,
 };
 use doorward_issuer::{DevIssuer, Kind, Mint, SigningAlgorithm};
-use oauth::{attribute, client, cookie, form, location, parameter, post_form, serve};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use web::{attribute, client, cookie, form, location, parameter, post_form, serve};
 
 const APP: &str = "https://app.example.com";
 const DOCUMENT: &str = "https://app.example.com/client.json";

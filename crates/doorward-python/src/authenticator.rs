@@ -44,7 +44,8 @@ impl Authenticator {
         cache_bytes=16_777_216, explain=false, problem_details=false, revocation_store=None, revocation_on_outage=None,
         revocation_retention=None, answer_ttl=None,
         answer_negative_ttl=None, answer_stale_if_error=None, userinfo_ttl=None, client_address_header=None, resource=None,
-        authorization_servers=None, scopes_supported=None, challenge_scopes=None, offline_access=None, scope_implies=None))]
+        authorization_servers=None, scopes_supported=None, challenge_scopes=None, offline_access=None, scope_implies=None,
+        certificate_authorities=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are Python's keyword arguments"
@@ -74,6 +75,7 @@ impl Authenticator {
         challenge_scopes: Option<&Bound<'_, PyAny>>,
         offline_access: Option<bool>,
         scope_implies: Option<&Bound<'_, PyMapping>>,
+        certificate_authorities: Option<String>,
     ) -> PyResult<Self> {
         if let Ok(built) = issuers.cast::<Built>() {
             return Ok(Self {
@@ -116,6 +118,7 @@ impl Authenticator {
             answer_stale_if_error,
             userinfo_ttl,
             client_address_header,
+            certificate_authorities,
         };
         Ok(Self {
             engine: settings.build(py, config, clock)?,
@@ -128,7 +131,8 @@ impl Authenticator {
         jwks_url=None, cookies=None, cache_bytes=16_777_216, explain=false, problem_details=false, revocation_store=None,
         revocation_on_outage=None, revocation_retention=None, answer_ttl=None,
         answer_negative_ttl=None, answer_stale_if_error=None, userinfo_ttl=None, client_address_header=None, resource=None,
-        authorization_servers=None, scopes_supported=None, challenge_scopes=None, offline_access=None, scope_implies=None))]
+        authorization_servers=None, scopes_supported=None, challenge_scopes=None, offline_access=None, scope_implies=None,
+        certificate_authorities=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "they are Python's keyword arguments"
@@ -167,6 +171,7 @@ impl Authenticator {
         challenge_scopes: Option<&Bound<'_, PyAny>>,
         offline_access: Option<bool>,
         scope_implies: Option<&Bound<'_, PyMapping>>,
+        certificate_authorities: Option<String>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let mut config = IssuerConfig::preset("clerk");
         config.publishable_key = publishable_key;
@@ -214,6 +219,7 @@ impl Authenticator {
             answer_stale_if_error,
             userinfo_ttl,
             client_address_header,
+            certificate_authorities,
         };
         let engine = settings.build(class.py(), Config::new([config]), clock)?;
         class.call1((Built(engine),))
@@ -613,6 +619,7 @@ struct Settings<'a, 'py> {
     challenge_scopes: Option<OneOrMany>,
     offline_access: Option<bool>,
     scope_implies: Option<BTreeMap<String, OneOrMany>>,
+    certificate_authorities: Option<String>,
 }
 
 impl Settings<'_, '_> {
@@ -648,6 +655,7 @@ impl Settings<'_, '_> {
         config.challenge_scopes = self.challenge_scopes;
         config.offline_access = self.offline_access;
         config.scope_implies = self.scope_implies;
+        config.certificate_authorities = self.certificate_authorities;
         build(py, &config, clock)
     }
 }

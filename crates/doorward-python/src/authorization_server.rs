@@ -11,7 +11,7 @@ use doorward::{
 };
 use doorward_issuer::authorization_server::transport::{HttpSettings, HttpTransport};
 use doorward_issuer::authorization_server::{
-    AnyStore, AuthorizationServer as Engine, ClientDocuments, Consent, DocumentAnswer,
+    AnyStore, AuthorizationServer as Engine, Capacity, ClientDocuments, Consent, DocumentAnswer,
     DocumentCall, DocumentError, KeyRing, Moment, PageSettings, Pages, Registration, Reply,
     Sessions, Settings, Standing, StaticClient, Transport, Upstream, UpstreamAnswer,
     UpstreamAuthentication, UpstreamCall, UpstreamCheck, UpstreamToken, UpstreamUnreachable,
@@ -58,6 +58,9 @@ struct Given {
     store_key: Option<SecretText>,
     #[serde(default)]
     old_store_keys: Vec<SecretText>,
+    max_clients: Option<usize>,
+    max_families: Option<usize>,
+    max_approvals: Option<usize>,
     timeout: Option<f64>,
     access_token_lifetime: Option<i64>,
     refresh_lifetime: Option<i64>,
@@ -160,18 +163,19 @@ struct Live {
     sessions: Sessions<AnyStore, Carrying>,
 }
 
-/// Where the store is, and what seals it.
+/// Where the store is, what seals it, and how much it holds.
 #[derive(Clone)]
 struct Place {
     url: Secret,
     keys: Option<(Secret, Vec<Secret>)>,
+    capacity: Capacity,
 }
 
 impl Place {
     fn open(&self) -> Result<AnyStore, String> {
         let ring = self.keys.as_ref().map(|(key, old)| KeyRing::new(key, old));
         let ring = ring.transpose().map_err(|error| error.to_string())?;
-        AnyStore::open(&self.url, ring).map_err(|error| error.to_string())
+        AnyStore::with_capacity(&self.url, ring, self.capacity).map_err(|error| error.to_string())
     }
 }
 
@@ -533,7 +537,14 @@ impl Given {
     fn place(&self) -> Place {
         let url = self.store.as_ref().map(|url| url.0.clone());
         let old = self.old_store_keys.iter().map(|key| key.0.clone());
+        let usual = Capacity::default();
         Place {
+            capacity: Capacity {
+                clients: self.max_clients.unwrap_or(usual.clients),
+                families: self.max_families.unwrap_or(usual.families),
+                approvals: self.max_approvals.unwrap_or(usual.approvals),
+                ..usual
+            },
             url: url.unwrap_or_else(|| Secret::from("memory:")),
             keys: self
                 .store_key

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use doorward_issuer::tls::Tls;
 use doorward_issuer::{
     Client, Endpoint, Fault, LogoutError, Mint, Revocation, Served, SigningAlgorithm, SigningKey,
 };
@@ -17,19 +18,22 @@ use serde_json::json;
 pub(crate) struct DevIssuer {
     issuer: Arc<doorward_issuer::DevIssuer>,
     private_pem: String,
+    tls: Option<Tls>,
     served: Mutex<Option<Served>>,
 }
 
 #[pymethods]
 impl DevIssuer {
     #[new]
-    #[pyo3(signature = (*, issuer=None, algorithms=vec!["RS256".to_owned()], clock=None, secret_key=None, rate_limit=None))]
+    #[pyo3(signature = (*, issuer=None, algorithms=vec!["RS256".to_owned()], clock=None, secret_key=None, rate_limit=None,
+        tls=false))]
     fn new(
         issuer: Option<String>,
         algorithms: Vec<String>,
         clock: Option<Py<PyAny>>,
         secret_key: Option<String>,
         rate_limit: Option<usize>,
+        tls: bool,
     ) -> PyResult<Self> {
         let mut builder = doorward_issuer::DevIssuer::builder();
         if let Some(requests) = rate_limit {
@@ -61,6 +65,10 @@ impl DevIssuer {
                     .map_err(|error| PyValueError::new_err(error.to_string()))?,
             ),
             private_pem: private_pem.ok_or_else(|| PyValueError::new_err("algorithms is empty"))?,
+            tls: tls
+                .then(Tls::generate)
+                .transpose()
+                .map_err(|error| PyRuntimeError::new_err(error.to_string()))?,
             served: Mutex::new(None),
         })
     }
@@ -78,6 +86,11 @@ impl DevIssuer {
     #[getter]
     fn publishable_key(&self) -> String {
         self.issuer.publishable_key()
+    }
+
+    #[getter]
+    fn certificate_authority(&self) -> Option<&str> {
+        self.tls.as_ref()?.authority()
     }
 
     fn jwks(&self) -> String {
@@ -117,9 +130,11 @@ impl DevIssuer {
         if let Some(running) = &*served {
             return Ok(running.url().to_owned());
         }
-        let started = self
-            .issuer
-            .serve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let started = match &self.tls {
+            None => self.issuer.serve(anywhere)?,
+            Some(tls) => self.issuer.serve_tls(anywhere, tls)?,
+        };
         Ok(served.insert(started).url().to_owned())
     }
 

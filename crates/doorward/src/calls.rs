@@ -283,13 +283,16 @@ fn member<'n, E: Error>(name: &str, known: &[&'n str]) -> Result<Option<&'n str>
     if let Some(exact) = known.iter().find(|own| **own == name) {
         return Ok(Some(exact));
     }
-    // Longer names are none, however they are folded, and long ones are not worth folding.
-    let folded = (name.len() <= 24).then(|| name.to_uppercase());
-    match folded {
-        Some(folded) if known.iter().any(|own| own.to_uppercase() == folded) => {
-            Err(E::custom("a member is spelled in other letters"))
-        }
-        _ => Ok(None),
+    let in_other_letters = if name.is_ascii() {
+        known.iter().any(|own| own.eq_ignore_ascii_case(name))
+    } else {
+        // Longer names are none, however they are folded, and long ones are not worth folding.
+        let folded = (name.len() <= 24).then(|| name.to_uppercase());
+        folded.is_some_and(|folded| known.iter().any(|own| own.to_uppercase() == folded))
+    };
+    match in_other_letters {
+        true => Err(E::custom("a member is spelled in other letters")),
+        false => Ok(None),
     }
 }
 

@@ -96,6 +96,9 @@ class ClerkProvider(LoginProvider):
         custom_schemes: Sequence[str] = ("cursor", "vscode", "vscode-insiders", "windsurf"),
         page: Mapping[str, Any] | None = None,
         clients: Sequence[Mapping[str, Any]] = (),
+        max_clients: int | None = None,
+        max_families: int | None = None,
+        max_approvals: int | None = None,
     ) -> None:
         endpoints = clerk_endpoints(
             domain,
@@ -151,6 +154,9 @@ class ClerkProvider(LoginProvider):
             custom_schemes=custom_schemes,
             page=page,
             clients=clients,
+            max_clients=max_clients,
+            max_families=max_families,
+            max_approvals=max_approvals,
         )
         self._token_expiry_threshold_seconds = token_expiry_threshold_seconds
         self._token_validator = ClerkTokenVerifier(

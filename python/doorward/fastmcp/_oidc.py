@@ -66,6 +66,9 @@ class OIDCProvider(LoginProvider):
         custom_schemes: Sequence[str] = ("cursor", "vscode", "vscode-insiders", "windsurf"),
         page: Mapping[str, Any] | None = None,
         clients: Sequence[Mapping[str, Any]] = (),
+        max_clients: int | None = None,
+        max_families: int | None = None,
+        max_approvals: int | None = None,
     ) -> None:
         way = token_endpoint_auth_method or ("client_secret_basic" if client_secret else "none")
         found = json.loads(
@@ -108,6 +111,9 @@ class OIDCProvider(LoginProvider):
             custom_schemes=custom_schemes,
             page=page,
             clients=clients,
+            max_clients=max_clients,
+            max_families=max_families,
+            max_approvals=max_approvals,
         )
 
 

@@ -93,6 +93,10 @@ class LoginProvider(FastMCPOAuthProvider):
     `page`             name, logo, colours, texts of the consent page
     `clients`          clients that are known from the start: `client_id`, `client_name`,
                        `redirect_uris`, `client_secret`
+    `max_clients`      how many clients that registered themselves are kept (10,000)
+    `max_families`     how many logins are kept, each for as long as its refresh token lives
+                       (100,000)
+    `max_approvals`    of how many people it is kept what they approved (100,000)
     """
 
     base_url: AnyHttpUrl
@@ -126,6 +130,9 @@ class LoginProvider(FastMCPOAuthProvider):
         custom_schemes: Sequence[str] = ("cursor", "vscode", "vscode-insiders", "windsurf"),
         page: Mapping[str, Any] | None = None,
         clients: Sequence[Mapping[str, Any]] = (),
+        max_clients: int | None = None,
+        max_families: int | None = None,
+        max_approvals: int | None = None,
     ) -> None:
         scopes = valid_scopes if valid_scopes is not None else required_scopes
         super().__init__(
@@ -176,6 +183,9 @@ class LoginProvider(FastMCPOAuthProvider):
             "timeout": float(timeout_seconds),
             "access_token_lifetime": access_token_lifetime,
             "refresh_lifetime": refresh_token_lifetime,
+            "max_clients": max_clients,
+            "max_families": max_families,
+            "max_approvals": max_approvals,
         }
         self._bridge = None if http_client is None else Bridge(http_client, timeout_seconds)
         self._lock = threading.Lock()

@@ -43,7 +43,8 @@ class DevIssuer:
     `clock` is a callable returning seconds since the epoch; give the same one to the authenticator
     under test, if `authenticator()` does not make it. `secret_key` is the `sk_test_…` of the
     instance; a random one unless given. `rate_limit` is how often its Backend API may be asked in
-    ten seconds; as often as one likes unless given.
+    ten seconds; as often as one likes unless given. With `tls` it is at `https://localhost`, and
+    `certificate_authority` is to be trusted.
     """
 
     #: Signs tokens: `issuer.mint(sub="user_1")`, `issuer.mint.expired()`.
@@ -57,6 +58,7 @@ class DevIssuer:
         clock: Callable[[], float] | None = None,
         secret_key: str | None = None,
         rate_limit: int | None = None,
+        tls: bool = False,
     ) -> None:
         engine = _Engine(
             issuer=issuer,
@@ -64,6 +66,7 @@ class DevIssuer:
             clock=clock,
             secret_key=secret_key,
             rate_limit=rate_limit,
+            tls=tls,
         )
         self._use(engine, clock, None)
 
@@ -99,6 +102,11 @@ class DevIssuer:
     def publishable_key(self) -> str:
         """A Clerk publishable key that leads to this issuer."""
         return self._engine.publishable_key
+
+    @property
+    def certificate_authority(self) -> str | None:
+        """With TLS, the certificate of the authority to trust (PEM): good for this issuer alone."""
+        return self._engine.certificate_authority
 
     @property
     def secret_key(self) -> str:
@@ -220,6 +228,7 @@ class DevIssuer:
                 cookies=cookies,
                 explain=explain,
                 problem_details=problem_details,
+                certificate_authorities=self.certificate_authority,
             )
         if introspection:
             settings: dict[str, Any] = {
@@ -234,6 +243,7 @@ class DevIssuer:
                 "cookies": cookies,
                 "explain": explain,
                 "problem_details": problem_details,
+                "certificate_authorities": self.certificate_authority,
             }
             given = {name: value for name, value in settings.items() if value is not None}
             return Authenticator.from_config(given, clock=clock)
@@ -252,6 +262,7 @@ class DevIssuer:
             cookies=cookies,
             explain=explain,
             problem_details=problem_details,
+            certificate_authorities=self.certificate_authority,
         )
 
     def _introspected(self) -> dict[str, str]:
@@ -297,6 +308,8 @@ class DevIssuer:
                     variables[f"DOORWARD_{name.upper()}"] = value
         if started:
             variables["DOORWARD_JWKS_URL"] = self.jwks_url
+        if self.certificate_authority is not None:
+            variables["DOORWARD_CERTIFICATE_AUTHORITIES"] = self.certificate_authority
         if authorized_parties is not None:
             variables["CLERK_AUTHORIZED_PARTIES"] = _joined(authorized_parties)
             variables["DOORWARD_AUTHORIZED_PARTIES"] = _joined(authorized_parties)
@@ -483,7 +496,7 @@ _NOBODY_TO_ASK = (
     "an issuer is asked about opaque tokens over HTTP; start() it, or take the fixture "
     "doorward_http_issuer"
 )
-#: Variables that name an issuer, its keys, or whom to ask and with what secret: none of the
+#: Variables that name an issuer, its keys, whom to trust about them, or whom to ask and with what secret: none of the
 #: machine's own may reach a test.
 _ELSEWHERE: tuple[str, ...] = (
     "CLERK_API_URL",
@@ -493,6 +506,8 @@ _ELSEWHERE: tuple[str, ...] = (
     "CLERK_SECRET_KEY",
     "DOORWARD_API_URL",
     "DOORWARD_AUTHORIZATION_SERVER",
+    "DOORWARD_CERTIFICATE_AUTHORITIES",
+    "DOORWARD_CERTIFICATE_AUTHORITIES_FILE",
     "DOORWARD_CLIENT_ID",
     "DOORWARD_CONFIG",
     "DOORWARD_DISCOVER",

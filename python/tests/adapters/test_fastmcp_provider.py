@@ -457,3 +457,17 @@ def test_a_key_value_store_cannot_take(issuer: DevIssuer, tmp_path: Path) -> Non
 def test_a_wrong_setting_is_named(issuer: DevIssuer, settings: Any, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         provider(issuer, **settings).get_routes("/mcp")
+
+
+async def test_the_operator_says_how_much_is_kept(issuer: DevIssuer) -> None:
+    async with browsing(app(provider(issuer, max_clients=1, max_families=1))) as client:
+        first, second = Program(client), Program(client)
+        await first.log_in()
+        full = await second.register()
+        assert (full.status_code, full.json()["error"]) == (503, "temporarily_unavailable")
+        # One login is kept: for another there is no room.
+        brought = await first.authorize()
+        assert (await first.redeem(brought["code"])).status_code == 503
+    for wrong in ({"max_families": 0}, {"max_approvals": 10_000_001}):
+        with pytest.raises(ConfigError, match="expected 1 to 10000000"):
+            app(provider(issuer, **wrong))

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Call;
 use super::client::{Client, Keys};
+use super::documents::domain;
 use super::respond::Halt;
 use super::store::{Kind, Operation, Outcome, Put};
 use crate::oauth::Form;
@@ -78,17 +79,31 @@ impl Call<'_> {
         let jti = text("jti").filter(|jti| !jti.is_empty() && jti.len() <= MAX_JTI);
         let jti = jti.filter(|_| own && for_us && in_time).ok_or_else(wrong)?;
         let name = format!("{}\0{jti}", client.client_id);
+        let key = self.server.keys.key(Kind::Assertion, &name);
+        let used = || Halt::invalid_client("the assertion was used");
+        // What one client signs leaves room for what the others do. Only what is new counts against it, so that nobody can
+        // use its minute up with an assertion that was overheard.
+        if self.bytes(key).await?.is_some() {
+            return Err(used());
+        }
+        self.within_window("assertion", &whose(client), EACH_MINUTE)
+            .await?;
         let put = Operation::PutIfAbsent {
-            key: self.server.keys.key(Kind::Assertion, &name),
+            key,
             value: Vec::new(),
             expires_at: exp.saturating_add(LEEWAY),
         };
         match self.desk.store(put).await? {
             Outcome::Put(Put::Stored) => Ok(()),
-            Outcome::Put(Put::Present) => Err(Halt::invalid_client("the assertion was used")),
+            Outcome::Put(Put::Present) => Err(used()),
             _ => Err(Halt::unavailable()),
         }
     }
+}
+
+/// Who answers for a client. A domain that describes one client in a document can describe any number of them.
+fn whose(client: &Client) -> String {
+    domain(&client.client_id).unwrap_or_else(|| client.client_id.clone())
 }
 
 fn verified(assertion: &str, jwks: &str) -> Option<Value> {
@@ -104,6 +119,8 @@ fn wrong() -> Halt {
 const TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 const MAX_ASSERTION: usize = 8 * 1024;
 const MAX_JTI: usize = 256;
+/// Assertions of one client, or of the clients of one host. In the time for which they are remembered that makes 3,300.
+const EACH_MINUTE: u32 = 600;
 /// Seconds.
 const MAX_LIFETIME: i64 = 300;
 const LEEWAY: i64 = 30;

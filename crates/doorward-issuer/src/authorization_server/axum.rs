@@ -20,7 +20,9 @@ use tower_service::Service;
 
 use super::{AuthorizationServer, MAX_BODY, Moment, Pages, Sessions, Standing, Store, Transport};
 
-/// The routes of `server`, at [`AuthorizationServer::paths`], to be merged with those of the resource.
+/// The routes of `server`, at [`AuthorizationServer::paths`], to be merged with those of the resource. The resource's
+/// metadata (RFC 9728) are among them: a second router for those, such as `doorward::mcp::router`, has no place beside this
+/// one, and axum panics where two routers have one path.
 ///
 /// The address of a caller is the connection's, where the application is served
 /// `into_make_service_with_connect_info::<SocketAddr>()`; behind a proxy that is the proxy's, so that all callers are
@@ -106,9 +108,11 @@ pub struct CheckLayer<S, T, F>(Arc<Check<S, T, F>>);
 struct Check<S, T, F> {
     sessions: Arc<Sessions<S, T>>,
     sid: F,
-    /// The challenge of a 401.
-    challenge: HeaderValue,
+    refusal: Refusal,
 }
+
+/// What a refused request is answered with.
+type Refusal = Box<dyn Fn(Standing) -> Response + Send + Sync>;
 
 impl<S, T, F> CheckLayer<S, T, F>
 where
@@ -125,10 +129,26 @@ where
         // A URL that was parsed has nothing in it that a header may not have.
         let challenge = HeaderValue::from_str(&challenge)
             .unwrap_or_else(|_| HeaderValue::from_static(r#"Bearer error="invalid_token""#));
+        Self::refusing(sessions, sid, move |standing| match standing {
+            Standing::Ended => {
+                let challenge = [(WWW_AUTHENTICATE, challenge.clone())];
+                (StatusCode::UNAUTHORIZED, challenge).into_response()
+            }
+            _ => (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")]).into_response(),
+        })
+    }
+
+    /// As [`CheckLayer::new`], with words of one's own for whose family has [ended](Standing::Ended), or may have
+    /// ([`Standing::Unknown`]).
+    pub fn refusing(
+        sessions: Arc<Sessions<S, T>>,
+        sid: F,
+        refusal: impl Fn(Standing) -> Response + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(Check {
             sessions,
             sid,
-            challenge,
+            refusal: Box::new(refusal),
         }))
     }
 }
@@ -206,13 +226,7 @@ where
             };
             match standing {
                 Standing::Stands => inner.call(Request::from_parts(parts, body)).await,
-                Standing::Ended => {
-                    let challenge = [(WWW_AUTHENTICATE, check.challenge.clone())];
-                    Ok((StatusCode::UNAUTHORIZED, challenge).into_response())
-                }
-                Standing::Unknown => {
-                    Ok((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")]).into_response())
-                }
+                refused => Ok((check.refusal)(refused)),
             }
         })
     }

@@ -50,29 +50,28 @@ pub struct ConsentPrompt {
 
 impl ConsentPrompt {
     /// The headers that the page is sent with: its cookie, kept by nobody, in nobody's frame, its form sent nowhere else.
+    /// Browsers apply that to the redirects that follow a form as well, so what answers the form is a page.
     pub fn headers(&self) -> HeaderMap {
-        // Browsers apply `form-action` to the redirects that follow as well.
-        let policy = format!(
-            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; \
-             form-action 'self' {} {}",
-            self.upstream_origin, self.redirect_host
-        );
-        let fixed = |text: &'static str| HeaderValue::from_static(text);
-        let mut headers = HeaderMap::from_iter([
-            (CACHE_CONTROL, fixed("no-store")),
-            (REFERRER_POLICY, fixed("no-referrer")),
-            (X_FRAME_OPTIONS, fixed("DENY")),
-            (X_CONTENT_TYPE_OPTIONS, fixed("nosniff")),
-        ]);
+        let mut headers: HeaderMap = [
+            (CACHE_CONTROL, "no-store"),
+            (REFERRER_POLICY, "no-referrer"),
+            (X_FRAME_OPTIONS, "DENY"),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (CONTENT_SECURITY_POLICY, POLICY),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name, HeaderValue::from_static(value)))
+        .collect();
         for cookie in &self.set_cookies {
             headers.append(SET_COOKIE, cookie.clone());
         }
-        let strictest = fixed("default-src 'none'; frame-ancestors 'none'; form-action 'self'");
-        let policy = policy.parse().unwrap_or(strictest);
-        headers.insert(CONTENT_SECURITY_POLICY, policy);
         headers
     }
 }
+
+/// Of a page whose style is its own; [`Pages`](super::Pages) names the one style that it has.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; \
+    form-action 'self'";
 
 impl fmt::Debug for ConsentPrompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

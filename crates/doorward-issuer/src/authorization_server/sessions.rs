@@ -7,14 +7,15 @@ use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use serde_json::{Map, Value};
 
 use super::secrets::Digest;
-use super::settings::DEFAULT_CHECK;
 use super::standing::digest;
 use super::{
-    AuthorizationServer, Moment, Standing, Store, Transport, UpstreamCheck, UpstreamToken, observe,
+    AuthorizationServer, Exchange, Moment, Standing, Store, Transport, UpstreamCheck,
+    UpstreamToken, observe,
 };
 
-/// Checks families and remembers what came of it, for as long as the [policy](UpstreamCheck) says. However many ask about
-/// one family at once, it is checked once.
+/// Checks families and remembers what came of it. The upstream is asked as often as the [policy](UpstreamCheck) says, the
+/// store once a minute at the least, so that what ends here is noticed however seldom the upstream is asked. However many
+/// ask about one family at once, it is checked once.
 ///
 /// One for each process: a pre-forking server makes it after the fork.
 pub struct Sessions<S, T> {
@@ -29,8 +30,10 @@ struct Checked {
     /// What is said.
     standing: Standing,
     at: i64,
-    /// When it stood for sure.
-    stood_at: Option<i64>,
+    /// When it last stood here for sure.
+    here_at: Option<i64>,
+    /// When the upstream, too, last stood by it for sure.
+    upstream_at: Option<i64>,
     /// Whether somebody knew it.
     sure: bool,
 }
@@ -57,12 +60,19 @@ impl<S: Store, T: Transport> Sessions<S, T> {
 
     /// Whether the family with this `sid` stands.
     pub async fn check(&self, sid: &str) -> Standing {
-        let (Some(digest), Some(moment)) = (digest(sid), Moment::of_the_system()) else {
+        match Moment::of_the_system() {
+            Some(moment) => self.check_at(sid, moment).await,
+            None => Standing::Ended,
+        }
+    }
+
+    pub(super) async fn check_at(&self, sid: &str, moment: Moment) -> Standing {
+        let Some(digest) = digest(sid) else {
             return Standing::Ended;
         };
         let now = moment.now;
         if self.server.0.settings.upstream_check == UpstreamCheck::Always {
-            return self.ask(sid, moment).await;
+            return self.ask(self.server.check(sid, moment)).await;
         }
         let entry = self.known.entry_async(&digest, |_, checked| {
             if self.holds(checked, now) {
@@ -74,23 +84,36 @@ impl<S: Store, T: Transport> Sessions<S, T> {
         let (guard, before) = match entry.await {
             EntryResult::Retained(standing) => return standing,
             EntryResult::Vacant(guard) => (guard, None),
-            EntryResult::Replaced(guard, before) => (guard, before.stood_at),
+            EntryResult::Replaced(guard, before) => (guard, Some(before)),
             EntryResult::Removed(..) | EntryResult::Timeout => return Standing::Unknown,
         };
-        let told = self.ask(sid, moment).await;
+        let (here_at, upstream_at) =
+            before.map_or((None, None), |before| (before.here_at, before.upstream_at));
+        let only_here = self.upstream_holds(upstream_at, now);
+        // Where the upstream need not be asked, the store is the only one that can be away.
+        let (exchange, stood_at) = if only_here {
+            (self.server.check_here(sid, moment), here_at)
+        } else {
+            (self.server.check(sid, moment), upstream_at)
+        };
+        let told = self.ask(exchange).await;
         let tolerance = self.server.0.settings.outage_tolerance;
-        let stood_lately =
-            before.is_some_and(|at| (at..at.saturating_add(tolerance)).contains(&now));
+        let stood_lately = within(stood_at, tolerance, now);
+        let stood = |before| match told {
+            Standing::Stands => Some(now),
+            Standing::Unknown => before,
+            Standing::Ended => None,
+        };
         let checked = Checked {
             standing: match told {
                 Standing::Unknown if stood_lately => Standing::Stands,
                 told => told,
             },
             at: now,
-            stood_at: match told {
-                Standing::Stands => Some(now),
-                Standing::Unknown => before,
-                Standing::Ended => None,
+            here_at: stood(here_at),
+            upstream_at: match told {
+                Standing::Stands if only_here => upstream_at,
+                _ => stood(upstream_at),
             },
             sure: told != Standing::Unknown,
         };
@@ -98,8 +121,7 @@ impl<S: Store, T: Transport> Sessions<S, T> {
         checked.standing
     }
 
-    async fn ask(&self, sid: &str, moment: Moment) -> Standing {
-        let exchange = self.server.check(sid, moment);
+    async fn ask(&self, exchange: Exchange<Standing>) -> Standing {
         let standing = exchange.run(&*self.store, &*self.transport).await;
         observe::checked(standing);
         standing
@@ -132,15 +154,31 @@ impl<S: Store, T: Transport> Sessions<S, T> {
     }
 
     fn holds(&self, checked: &Checked, now: i64) -> bool {
-        let seconds = match self.server.0.settings.upstream_check {
-            _ if !checked.sure => UNSURE_SECONDS,
-            UpstreamCheck::Always => 0,
-            UpstreamCheck::Every(seconds) => seconds,
-            UpstreamCheck::Never => DEFAULT_CHECK,
+        if !checked.sure {
+            return within(Some(checked.at), UNSURE_SECONDS, now);
+        }
+        let said = match (self.server.0.settings.upstream_check, checked.standing) {
+            (UpstreamCheck::Always, _) => false,
+            (UpstreamCheck::Every(_), Standing::Stands) => {
+                self.upstream_holds(checked.upstream_at, now)
+            }
+            _ => true,
         };
-        // A clock that went back does not keep anything known for longer.
-        (checked.at..checked.at.saturating_add(seconds)).contains(&now)
+        said && within(Some(checked.at), HERE_SECONDS, now)
     }
+
+    /// Whether what the upstream said still counts.
+    fn upstream_holds(&self, upstream_at: Option<i64>, now: i64) -> bool {
+        match self.server.0.settings.upstream_check {
+            UpstreamCheck::Every(seconds) => within(upstream_at, seconds, now),
+            UpstreamCheck::Never | UpstreamCheck::Always => false,
+        }
+    }
+}
+
+/// A clock that went back does not keep anything known for longer.
+fn within(at: Option<i64>, seconds: i64, now: i64) -> bool {
+    at.is_some_and(|at| (at..at.saturating_add(seconds)).contains(&now))
 }
 
 impl<S, T> fmt::Debug for Sessions<S, T> {
@@ -154,5 +192,7 @@ impl<S, T> fmt::Debug for Sessions<S, T> {
 
 /// Families that are remembered.
 const CAPACITY: usize = 100_000;
+/// Seconds after which the store is asked again, at the latest.
+const HERE_SECONDS: i64 = 60;
 /// Seconds in which nobody is asked again who was away.
 const UNSURE_SECONDS: i64 = 2;

@@ -114,7 +114,7 @@ pub enum UpstreamAuthentication {
 pub enum UpstreamCheck {
     /// Never. What ends here is still noticed within a minute.
     Never,
-    /// Once in so many seconds for each family of tokens.
+    /// Once in so many seconds for each family of tokens. What ends here is noticed within a minute, if not sooner.
     Every(i64),
     /// For every request.
     Always,

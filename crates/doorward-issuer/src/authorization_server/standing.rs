@@ -51,6 +51,20 @@ impl AuthorizationServer {
         })
     }
 
+    /// Whether the family with this `sid` stands here, whatever the upstream thinks of it by now.
+    pub(super) fn check_here(&self, sid: &str, moment: Moment) -> Exchange<Standing> {
+        let digest = digest(sid);
+        self.library(moment, move |call| {
+            Box::pin(async move {
+                let found = match digest {
+                    None => return Standing::Ended,
+                    Some(digest) => call.found(digest).await,
+                };
+                found.map_or_else(|end| end, |_| Standing::Stands)
+            })
+        })
+    }
+
     /// The upstream's access token of the family with this `sid`, refreshed if need be. The one way to it: nothing else
     /// hands it out.
     pub fn upstream_token(

@@ -223,7 +223,7 @@ fn with(settings: Settings) -> World {
 
 impl World {
     fn exchange(&mut self, request: Request<Vec<u8>>) -> Exchange {
-        self.seeds += 1;
+        self.seeds = self.seeds.wrapping_add(1);
         let moment = Moment::new(self.now, [self.seeds; 32]);
         self.server
             .handle(request, Some([192, 0, 2, 1].into()), moment)
@@ -1085,10 +1085,7 @@ fn the_page_is_framed_by_nobody_and_kept_by_nobody() {
     let headers = prompt.headers();
     let policy = headers["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
-    assert!(
-        policy.contains("form-action 'self' https://accounts.example.com http://127.0.0.1:33418"),
-        "{policy}"
-    );
+    assert!(policy.ends_with("; form-action 'self'"), "{policy}");
     assert_eq!(headers["cache-control"], "no-store");
     let cookie = headers["set-cookie"].to_str().unwrap();
     for part in [

@@ -15,10 +15,11 @@ use doorward_issuer::authorization_server::{
 };
 use doorward_issuer::{DevIssuer, Kind, Mint, SigningAlgorithm};
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use url::Url;
+
+use super::web::{attribute, cookie, form, location, parameter};
 
 /// What every node is told to be, wherever it listens.
 const ISSUER: &str = "http://127.0.0.1:1";
@@ -278,38 +279,4 @@ pub(crate) async fn told(request: RequestBuilder) -> Option<Told> {
         retry_after,
         body: serde_json::from_str(&body).unwrap_or_default(),
     })
-}
-
-fn form(fields: &[(&str, &str)]) -> String {
-    url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(fields)
-        .finish()
-}
-
-/// The value of an attribute that follows this text in a page, as it is where nothing has to be escaped.
-fn attribute<'p>(page: &'p str, before: &str) -> &'p str {
-    let (_, rest) = page
-        .split_once(before)
-        .unwrap_or_else(|| panic!("no {before} in {page}"));
-    rest.split_once('"').unwrap().0
-}
-
-fn cookie(response: &Response) -> String {
-    let cookies = response.headers().get_all("set-cookie").iter();
-    let mut set = cookies.map(|cookie| cookie.to_str().unwrap());
-    let set = set.rfind(|cookie| !cookie.contains("Max-Age=0"));
-    set.unwrap().split(';').next().unwrap().to_owned()
-}
-
-fn location(response: &Response) -> Url {
-    assert_eq!(response.status(), 303);
-    Url::parse(response.headers()["location"].to_str().unwrap()).unwrap()
-}
-
-fn parameter(url: &Url, name: &str) -> String {
-    let found = url.query_pairs().find(|(key, _)| key == name);
-    found
-        .unwrap_or_else(|| panic!("no {name} in {url}"))
-        .1
-        .into_owned()
 }

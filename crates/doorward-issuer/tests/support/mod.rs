@@ -5,6 +5,7 @@
 pub(crate) mod login;
 #[path = "../../../../tests/support/servers.rs"]
 pub(crate) mod servers;
+pub(crate) mod web;
 
 use doorward_core::Secret;
 use doorward_issuer::authorization_server::{AnyStore, Capacity, KeyRing};

@@ -4,17 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::middleware::{self, Next};
-use axum::response::Response;
 use doorward::mcp::McpLayer;
-use doorward::{Authenticator, Config, Identity, IssuerConfig, Reason, Secret, tower};
+use doorward::{Authenticator, Config, Identity, IssuerConfig, Secret, tower};
 use doorward_issuer::authorization_server::axum::router;
 use doorward_issuer::authorization_server::transport::{HttpSettings, HttpTransport};
 use doorward_issuer::authorization_server::{
     AuthorizationServer, MemoryStore, PageSettings, Pages, Registration, Sessions, Settings,
-    Standing, Upstream, UpstreamAuthentication, UpstreamCheck,
+    Upstream, UpstreamAuthentication, UpstreamCheck,
 };
 use doorward_issuer::{Client, DevIssuer, SigningAlgorithm, SigningKey};
 use rmcp::ErrorData;
@@ -29,6 +26,7 @@ use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::{Value, json};
 
 use crate::output::Failure;
+use crate::standing;
 
 /// Where it listens, unless said otherwise: a client keeps the URL.
 pub(super) const DEFAULT_PORT: u16 = 4748;
@@ -99,10 +97,7 @@ pub(super) async fn routes(
 
     let (store, transport) = (Arc::new(MemoryStore::default()), Arc::new(transport));
     let sessions = Sessions::new(server.clone(), Arc::clone(&store), Arc::clone(&transport));
-    let guard = Arc::new(Guard {
-        auth: auth.clone(),
-        sessions,
-    });
+    let stands = standing::layer(sessions, auth.clone());
     let tools = StreamableHttpService::new(
         || Ok(Tools),
         Arc::new(NeverSessionManager::default()),
@@ -112,30 +107,9 @@ pub(super) async fn routes(
     );
     let protected = Router::new()
         .route_service(PATH, tools)
-        .layer(middleware::from_fn_with_state(guard, standing))
+        .layer(stands)
         .layer(McpLayer::new(auth)?.server_validates_headers());
     Ok(router(server, store, transport, pages).merge(protected))
-}
-
-/// What a token that is good has to be asked as well.
-struct Guard {
-    auth: Authenticator,
-    sessions: Sessions<MemoryStore, HttpTransport>,
-}
-
-/// Lets a caller in whose sign-in nobody has ended.
-async fn standing(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let sid = tower::identity(request.extensions()).and_then(|caller| caller.session_id());
-    let standing = match sid {
-        Some(sid) => guard.sessions.check(sid).await,
-        None => Standing::Ended,
-    };
-    let reason = match standing {
-        Standing::Stands => return next.run(request).await,
-        Standing::Ended => Reason::TokenRevoked,
-        _ => Reason::VerificationUnavailable,
-    };
-    tower::refuse(&guard.auth.refuse(reason.into()))
 }
 
 /// The commands that connect clients.

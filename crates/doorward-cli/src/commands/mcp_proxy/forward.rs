@@ -3,7 +3,6 @@
 //! Only header fields that the protocol needs go either way. A list of what is let through leaves nothing to forget; a list
 //! of what is kept out would have to know every name that some server believes (`X-Forwarded-User`, `Remote_User`, …).
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,9 +16,6 @@ use axum::http::header::{
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse as _;
 use doorward::axum::Identity;
-use doorward::{Authenticator, Reason, Rejection};
-use doorward_issuer::authorization_server::transport::HttpTransport;
-use doorward_issuer::authorization_server::{AnyStore, Sessions, Standing};
 use reqwest::Client;
 use url::Url;
 
@@ -33,20 +29,14 @@ pub(super) struct Upstream {
     pub(super) authorization: Option<HeaderValue>,
     pub(super) forward: Vec<HeaderName>,
     pub(super) assertions: Assertions,
-    /// Of tokens that were given here.
-    pub(super) sessions: Option<Sessions<AnyStore, HttpTransport>>,
-    pub(super) auth: Authenticator,
     pub(super) turns: Arc<Turns>,
     pub(super) max_body_bytes: usize,
     pub(super) timeout: Duration,
 }
 
 impl Upstream {
-    /// Passes a request on. It was verified, its tools were permitted, its session is the caller's.
+    /// Passes a request on. It was verified, its tools were permitted, its session is the caller's, whose sign-in stands.
     pub(super) async fn pass_on(&self, caller: Identity, request: Request) -> Response<Body> {
-        if let Err(rejection) = self.stands(&caller).await {
-            return doorward::tower::refuse(&self.auth.refuse(rejection));
-        }
         let Some(turn) = self.turns.take(&caller) else {
             return trouble(StatusCode::SERVICE_UNAVAILABLE, "too_many_requests");
         };
@@ -87,19 +77,6 @@ impl Upstream {
         }
     }
 
-    /// Whether the sign-in stands that the token came of: the token itself says nothing of what was since.
-    async fn stands(&self, caller: &Identity) -> Result<(), Rejection> {
-        let (Some(sessions), Some(sid)) = (&self.sessions, caller.session_id()) else {
-            return Ok(());
-        };
-        match standing(sessions, sid).await {
-            Standing::Stands => Ok(()),
-            Standing::Ended => Err(Reason::TokenRevoked.into()),
-            _ => Err(Rejection::new(Reason::VerificationUnavailable)
-                .with_detail("nobody can tell whether the sign-in still stands")),
-        }
-    }
-
     fn assertion(&self, caller: &Identity) -> Option<HeaderValue> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
         let signed = self
@@ -126,14 +103,6 @@ impl Upstream {
         }
         headers
     }
-}
-
-/// Boxed, for it is deep.
-fn standing<'s>(
-    sessions: &'s Sessions<AnyStore, HttpTransport>,
-    sid: &'s str,
-) -> Pin<Box<dyn Future<Output = Standing> + Send + 's>> {
-    Box::pin(sessions.check(sid))
 }
 
 /// Whether an operator may have this field passed on.

@@ -35,6 +35,7 @@ use url::Url;
 
 use super::webhooks::asked_to_end;
 use crate::output::{self, BOLD, DIM, Failure, UNAVAILABLE, paint};
+use crate::standing;
 use crate::store::block_on;
 use assertion::Assertions;
 pub(crate) use settings::Arguments;
@@ -139,7 +140,8 @@ async fn assemble(
                 )));
             }
             let ring = KeyRing::new(&secret, &[]).map_err(wrong)?;
-            let store = Arc::new(AnyStore::open(&settings.store, Some(ring)).map_err(wrong)?);
+            let store = AnyStore::with_capacity(&settings.store, Some(ring), settings.capacity);
+            let store = Arc::new(store.map_err(wrong)?);
             let pages = Pages::new(settings.page)
                 .map_err(|error| Failure::usage(format!("page: {error}")))?;
             let (store_too, transport_too) = (Arc::clone(&store), Arc::clone(&transport));
@@ -182,22 +184,24 @@ async fn assemble(
         authorization: settings.upstream_authorization,
         forward: settings.forward_headers,
         assertions,
-        sessions,
-        auth: auth.clone(),
         turns: Turns::new(settings.max_requests),
         max_body_bytes: settings.max_body_bytes,
         timeout: settings.timeout,
     };
-    let layer = McpLayer::new(auth)?.max_body_bytes(settings.max_body_bytes);
+    let layer = McpLayer::new(auth.clone())?.max_body_bytes(settings.max_body_bytes);
     let guard = Arc::new(Guard::new(
         public,
         address,
         &settings.allowed_hosts,
         settings.allowed_origins,
     ));
-    let server = Router::new()
+    let mut server = Router::new()
         .route(&settings.path, any(pass_on))
-        .with_state(Arc::new(upstream))
+        .with_state(Arc::new(upstream));
+    if let Some(sessions) = sessions {
+        server = server.layer(standing::layer(sessions, auth));
+    }
+    let server = server
         .layer(layer)
         .layer(DefaultBodyLimit::max(settings.max_body_bytes))
         .layer(from_fn_with_state(guard, guarded));

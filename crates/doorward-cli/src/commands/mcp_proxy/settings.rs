@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use doorward::core::Secret;
 use doorward::{Config, IssuerConfig, OneOrMany, SecretText};
-use doorward_issuer::authorization_server::PageSettings;
+use doorward_issuer::authorization_server::{Capacity, PageSettings};
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use url::Url;
@@ -76,6 +76,15 @@ pub(crate) struct Arguments {
     /// How many requests are passed on at once [default: 1024]
     #[arg(long, value_name = "COUNT", env = "DOORWARD_MCP_MAX_REQUESTS")]
     max_requests: Option<usize>,
+    /// How many clients that registered themselves are kept [default: 10000]
+    #[arg(long, value_name = "COUNT", env = "DOORWARD_MCP_MAX_CLIENTS")]
+    max_clients: Option<usize>,
+    /// How many sign-ins are kept, each for as long as its refresh token lives [default: 100000]
+    #[arg(long, value_name = "COUNT", env = "DOORWARD_MCP_MAX_FAMILIES")]
+    max_families: Option<usize>,
+    /// Of how many people it is kept what they approved [default: 100000]
+    #[arg(long, value_name = "COUNT", env = "DOORWARD_MCP_MAX_APPROVALS")]
+    max_approvals: Option<usize>,
     /// Check the settings, the provider and the MCP server, and end
     #[arg(long)]
     pub(super) check: bool,
@@ -123,6 +132,9 @@ struct File {
     timeout: Option<String>,
     client_address_header: Option<String>,
     max_requests: Option<usize>,
+    max_clients: Option<usize>,
+    max_families: Option<usize>,
+    max_approvals: Option<usize>,
     page: PageSettings,
 }
 
@@ -147,6 +159,7 @@ pub(super) struct Settings {
     pub(super) timeout: Duration,
     pub(super) client_address_header: Option<HeaderName>,
     pub(super) max_requests: usize,
+    pub(super) capacity: Capacity,
     pub(super) page: PageSettings,
     /// What is said of the resource, without its URL and its issuers.
     pub(super) resource: Config,
@@ -297,6 +310,25 @@ impl Arguments {
                 let why = "is no name of a header field";
                 HeaderName::try_from(name).map_err(|_| wrong("client_address_header", why))
             });
+        let usual = Capacity::default();
+        let capacity = Capacity {
+            clients: bounded(
+                "max_clients",
+                self.max_clients.or(file.max_clients),
+                usual.clients,
+            )?,
+            families: bounded(
+                "max_families",
+                self.max_families.or(file.max_families),
+                usual.families,
+            )?,
+            approvals: bounded(
+                "max_approvals",
+                self.max_approvals.or(file.max_approvals),
+                usual.approvals,
+            )?,
+            ..usual
+        };
         Ok(Settings {
             upstream,
             upstream_authorization: authorization.transpose()?,
@@ -321,10 +353,20 @@ impl Arguments {
             client_address_header: client_address_header.transpose()?,
             timeout: self.timeout.or(timeout).unwrap_or(Duration::from_secs(300)),
             max_requests: self.max_requests.or(file.max_requests).unwrap_or(1024),
+            capacity,
             page: file.page,
             resource,
         })
     }
+}
+
+fn bounded(name: &str, given: Option<usize>, usual: usize) -> Result<usize, Failure> {
+    let most = Capacity::MOST;
+    let given = given.unwrap_or(usual);
+    (1..=most)
+        .contains(&given)
+        .then_some(given)
+        .ok_or_else(|| Failure::usage(format!("{name}: is {given}; expected 1 to {most}")))
 }
 
 fn read_file(path: &Path) -> Result<File, Failure> {

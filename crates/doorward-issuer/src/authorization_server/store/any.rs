@@ -85,12 +85,13 @@ impl AnyStore {
     /// As [`AnyStore::open`], with another capacity.
     ///
     /// # Errors
-    /// As [`AnyStore::open`].
+    /// As [`AnyStore::open`]; a capacity is 0, or more than 10,000,000.
     pub fn with_capacity(
         url: &Secret,
         keys: Option<KeyRing>,
         capacity: Capacity,
     ) -> Result<Self, ConfigError> {
+        capacity.check()?;
         let url = url.expose();
         // A mistyped scheme may have a password behind it.
         let wrong = |why: String| ConfigError::new(format!("`store` {why}"));

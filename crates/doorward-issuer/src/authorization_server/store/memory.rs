@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::super::ConfigError;
 use super::super::secrets::Digest;
 use super::{Key, Kind, Put, Redeemed, Redemption, Rotated, Store, StoreError};
 
@@ -15,10 +16,10 @@ pub struct MemoryStore {
     capacity: Capacity,
 }
 
-/// How many records of each kind a [`MemoryStore`] keeps.
+/// How many records of each kind a store keeps, 1 to 10,000,000. What is full takes nothing more until something expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Registered clients.
+    /// Registered clients. 10,000 by default.
     pub clients: usize,
     /// Requests that wait for consent.
     pub transactions: usize,
@@ -26,11 +27,12 @@ pub struct Capacity {
     pub logins: usize,
     /// Codes, the used ones that are remembered included.
     pub codes: usize,
-    /// Families of refresh tokens.
+    /// Families of refresh tokens, the revoked ones included: one for each time somebody let a client in, for as long as
+    /// its refresh token lives. 100,000 by default.
     pub families: usize,
     /// Signing keys.
     pub signing_keys: usize,
-    /// People who approved something.
+    /// People who approved something. 100,000 by default.
     pub approvals: usize,
     /// Client assertions that were used.
     pub assertions: usize,
@@ -52,7 +54,7 @@ impl Default for Capacity {
             families: 100_000,
             signing_keys: 1000,
             approvals: 100_000,
-            assertions: 10_000,
+            assertions: 100_000,
             leases: 100_000,
             documents: 10_000,
             windows: 10_000,
@@ -61,6 +63,25 @@ impl Default for Capacity {
 }
 
 impl Capacity {
+    /// The most of each kind. More is a typo, or a plan for other stores than these.
+    pub const MOST: usize = 10_000_000;
+
+    /// Whether each of them can be meant.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let given = Kind::ALL.map(|kind| (kind.tag(), self.of(kind)));
+        let wrong = given
+            .into_iter()
+            .chain([("window", self.windows)])
+            .find(|(_, most)| !(1..=Self::MOST).contains(most));
+        match wrong {
+            None => Ok(()),
+            Some((kind, most)) => Err(ConfigError::new(format!(
+                "the capacity for records of the kind {kind:?} is {most}; expected 1 to {}",
+                Self::MOST
+            ))),
+        }
+    }
+
     /// How many records of this kind.
     pub const fn of(&self, kind: Kind) -> usize {
         match kind {
@@ -403,6 +424,48 @@ mod tests {
             family: [9; 32],
             value: b"ada".to_vec(),
             expires_at: 10_000,
+        }
+    }
+
+    #[test]
+    fn a_capacity_is_of_some_use() {
+        assert_eq!(Capacity::default().check(), Ok(()));
+        let (most, usual) = (Capacity::MOST, Capacity::default);
+        for (capacity, kind) in [
+            (
+                Capacity {
+                    families: 0,
+                    ..usual()
+                },
+                "family",
+            ),
+            (
+                Capacity {
+                    clients: most + 1,
+                    ..usual()
+                },
+                "client",
+            ),
+            (
+                Capacity {
+                    approvals: usize::MAX,
+                    ..usual()
+                },
+                "approvals",
+            ),
+            (
+                Capacity {
+                    windows: 0,
+                    ..usual()
+                },
+                "window",
+            ),
+        ] {
+            let error = capacity.check().unwrap_err().to_string();
+            assert!(
+                error.contains(kind) && error.contains("1 to 10000000"),
+                "{error}"
+            );
         }
     }
 

@@ -317,6 +317,44 @@ fn a_client_shows_who_it_is_by_a_signature_once() {
 }
 
 #[test]
+fn what_one_client_signs_leaves_room_for_the_others() {
+    let signer = Signer::new();
+    let mut known = settings();
+    let mut other = known.clients[0].clone();
+    other.client_id = "other".to_owned();
+    known.clients.push(other);
+    for client in &mut known.clients {
+        client.client_secret = None;
+        client.keys = Some(signer.jwks().to_string());
+        client.client_credentials = true;
+    }
+    let mut world = with(known);
+    let ask = |world: &mut World, client: &str, jti: usize| {
+        let exp = world.now + 60;
+        let change = json!({ "jti": jti.to_string(), "exp": exp });
+        let assertion = signer.assertion(client, &change);
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_assertion_type", TYPE),
+            ("client_assertion", assertion.as_str()),
+        ];
+        world.token(&form).0
+    };
+    for jti in 0..600 {
+        assert_eq!(ask(&mut world, "desk", jti), 200, "{jti}");
+        // What was used before does not count.
+        if jti % 10 == 0 {
+            assert_eq!(ask(&mut world, "desk", jti), 401);
+        }
+    }
+    assert_eq!(ask(&mut world, "desk", 600), 429);
+    assert_eq!(ask(&mut world, "desk", 0), 401);
+    assert_eq!(ask(&mut world, "other", 0), 200);
+    world.now += 60;
+    assert_eq!(ask(&mut world, "desk", 601), 200);
+}
+
+#[test]
 fn a_document_names_keys_and_they_may_change() {
     let (old, new) = (Signer::new(), Signer::new());
     let mut world = world();

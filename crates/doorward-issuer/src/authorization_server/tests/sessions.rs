@@ -39,7 +39,7 @@ fn sid(given: &Value) -> String {
 
 impl World {
     fn moment(&mut self) -> Moment {
-        self.seeds += 1;
+        self.seeds = self.seeds.wrapping_add(1);
         Moment::new(self.now, [self.seeds; 32])
     }
 
@@ -674,4 +674,51 @@ fn sessions_remember_and_ask_once() {
     assert_eq!(sessions.known(&sid, now), Some(Standing::Stands));
     assert_eq!(sessions.known(&sid, now + 61), None);
     assert_eq!(sessions.known(&sid, now - 100), None, "the clock went back");
+}
+
+#[test]
+fn what_ends_here_is_noticed_within_a_minute_however_seldom_the_upstream_is_asked() {
+    let mut world = holding(|settings| settings.upstream_check = UpstreamCheck::Every(3600));
+    let client_id = world.registered();
+    // Its upstream token outlives the test.
+    world.upstream.gives = || json!({ "access_token": "up-access-0", "expires_in": 86_400 });
+    let (given, other) = (world.tokens(&client_id), world.tokens(&client_id));
+    let (sid, other) = (sid(&given), sid(&other));
+    let (server, start) = (world.server.clone(), world.now);
+    let World {
+        store, upstream, ..
+    } = world;
+    let (store, upstream) = (Arc::new(store), Arc::new(upstream));
+    let sessions = Sessions::new(server, Arc::clone(&store), Arc::clone(&upstream));
+    let check = |sid: &str, after: i64| {
+        let moment = Moment::new(start + after, [200; 32]);
+        done(sessions.check_at(sid, moment))
+    };
+    let asked = || {
+        let calls = upstream.calls.lock().unwrap();
+        let asked = calls.iter().filter(|url| url.ends_with("/token_info"));
+        asked.count()
+    };
+    // Once in an hour the upstream, once in a minute the store.
+    for after in [0, 59, 60, 119, 120, 3599] {
+        assert_eq!(check(&sid, after), Standing::Stands, "{after}");
+        assert_eq!(check(&other, after), Standing::Stands, "{after}");
+        assert_eq!(asked(), 2, "{after}");
+    }
+    assert_eq!(check(&sid, 3600), Standing::Stands);
+    assert_eq!(asked(), 3);
+
+    let family = standing::digest(&sid).unwrap();
+    done(store.revoke_family(family, start + 3600)).unwrap();
+    assert_eq!(check(&sid, 3659), Standing::Stands, "it was asked about");
+    assert_eq!(check(&sid, 3660), Standing::Ended);
+    assert_eq!(check(&other, 3660), Standing::Stands);
+    assert_eq!(
+        asked(),
+        4,
+        "the upstream need not be asked what has ended here"
+    );
+    // A clock that goes back makes everybody be asked.
+    assert_eq!(check(&other, 0), Standing::Stands);
+    assert_eq!(asked(), 5);
 }
