@@ -137,6 +137,8 @@ ELSEWHERE = {
     "DOORWARD_CONFIG": "/elsewhere.toml",
     "DOORWARD_API_URL": "https://elsewhere.example",
     "DOORWARD_AUTHORIZATION_SERVER": "elsewhere",
+    "DOORWARD_CERTIFICATE_AUTHORITIES": DevIssuer(tls=True).certificate_authority or "",
+    "DOORWARD_CERTIFICATE_AUTHORITIES_FILE": "/elsewhere.pem",
     "DOORWARD_CLIENT_ID": "elsewhere",
     "DOORWARD_DISCOVER": "true",
     "DOORWARD_DOMAIN": "elsewhere.example",

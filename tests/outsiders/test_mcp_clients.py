@@ -20,13 +20,14 @@ import anyio
 import fastmcp
 import httpx2
 import pytest
-from doorward import Authenticator
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from mcp_server import ADA, BROWSER, SCOPES, Callback, Server, environment, node, served
+
+from doorward import Authenticator
 
 
 @pytest.fixture(scope="module")

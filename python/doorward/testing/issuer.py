@@ -496,8 +496,8 @@ _NOBODY_TO_ASK = (
     "an issuer is asked about opaque tokens over HTTP; start() it, or take the fixture "
     "doorward_http_issuer"
 )
-#: Variables that name an issuer, its keys, whom to trust about them, or whom to ask and with what secret: none of the
-#: machine's own may reach a test.
+#: Variables that name an issuer, its keys, whom to trust about them, or whom to ask and with what
+#: secret: none of the machine's own may reach a test.
 _ELSEWHERE: tuple[str, ...] = (
     "CLERK_API_URL",
     "CLERK_JWT_KEY",
