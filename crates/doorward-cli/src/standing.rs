@@ -11,7 +11,7 @@ use doorward_issuer::authorization_server::{Sessions, Standing, Store, Transport
 pub(crate) fn layer<S: Store, T: Transport>(
     sessions: Sessions<S, T>,
     auth: Authenticator,
-) -> CheckLayer<S, T, fn(&Parts) -> Option<String>> {
+) -> CheckLayer<S, T, Sid> {
     CheckLayer::refusing(Arc::new(sessions), sid, move |standing| {
         let rejection = match standing {
             Standing::Ended => Reason::TokenRevoked.into(),
@@ -21,6 +21,9 @@ pub(crate) fn layer<S: Store, T: Transport>(
         tower::refuse(&auth.refuse(rejection))
     })
 }
+
+/// Where a request's `sid` is found.
+type Sid = fn(&Parts) -> Option<String>;
 
 fn sid(parts: &Parts) -> Option<String> {
     let caller = tower::identity(&parts.extensions)?;

@@ -1699,7 +1699,7 @@ mod tests {
             (None, Some("Cargo.toml"), "certificate_authorities_file"),
             (Some("x"), Some("y"), "certificate_authorities_file"),
         ] {
-            let error = resolved(authorities, file).unwrap_err();
+            let error = resolved(authorities, file).err().unwrap();
             assert_eq!(error.setting, setting, "{error}");
         }
         let pem = include_str!("../../doorward-clerk/tests/server/authority.pem");
