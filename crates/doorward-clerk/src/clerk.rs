@@ -720,3 +720,16 @@ const SPREAD: Duration = Duration::from_millis(50);
 const REST: Duration = Duration::from_secs(30);
 /// How many keys' paces are remembered.
 const MOST_PACES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Table;
+
+    /// They are here too so that a client can be made without reading the table.
+    #[test]
+    fn what_is_assumed_is_what_the_table_says() {
+        assert_eq!(API_VERSION, Table::get().version);
+        assert_eq!(BASE_URL, Table::get().base_url);
+    }
+}

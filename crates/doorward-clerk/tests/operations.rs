@@ -63,6 +63,46 @@ async fn every_operation_goes_there_and_back() {
     }
 }
 
+/// Of every field that may be null, in every operation: absent, null and a value are three things.
+#[test]
+fn null_is_sent_and_what_is_absent_is_not() {
+    let mut nullable = 0;
+    for operation in &Table::get().operations {
+        let required = operation
+            .parameters
+            .iter()
+            .filter(|one| one.required && one.kind().kind != Kind::File)
+            .fold(Arguments::new(), |arguments, one| {
+                arguments.set(one.name, sample(&one.kind()))
+            });
+        for parameter in &operation.parameters {
+            if parameter.place != Place::Body
+                || operation.body != BodyKind::Json
+                || !parameter.nullable()
+            {
+                continue;
+            }
+            nullable += 1;
+            let body = |arguments: Arguments| {
+                let request = operation.request(arguments).unwrap();
+                request
+                    .json()
+                    .and_then(|body| body.get(parameter.wire()).cloned())
+            };
+            let id = operation.id;
+            if !parameter.required {
+                assert_eq!(body(required.clone()), None, "{id}: {}", parameter.name);
+            }
+            let null = required.clone().set(parameter.name, Value::Null);
+            assert_eq!(body(null), Some(Value::Null), "{id}: {}", parameter.name);
+            let value = sample(&parameter.kind());
+            let set = required.clone().set(parameter.name, value.clone());
+            assert_eq!(body(set), Some(value), "{id}: {}", parameter.name);
+        }
+    }
+    assert!(nullable > 100, "{nullable}");
+}
+
 /// Arguments for every parameter, and what should arrive: by place and name on the wire.
 fn arguments(operation: &Operation) -> (Arguments, BTreeMap<String, Value>) {
     let mut arguments = Arguments::new();
