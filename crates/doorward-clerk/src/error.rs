@@ -198,16 +198,19 @@ impl fmt::Display for ApiError {
         }
         f.write_str(&self.0.why)?;
         let separators = std::iter::once(": ").chain(std::iter::repeat("; "));
-        for (detail, separator) in self.0.details.iter().zip(separators) {
+        for (detail, separator) in self.0.details.iter().zip(separators).take(MOST_SHOWN) {
             f.write_str(separator)?;
-            f.write_str(&detail.code)?;
+            f.write_str(&shown(&detail.code))?;
             if let Some(name) = &detail.param_name {
-                write!(f, " ({name})")?;
+                write!(f, " ({})", shown(name))?;
             }
             let words = detail.long_message.as_ref().unwrap_or(&detail.message);
             if !words.is_empty() {
-                write!(f, ": {words}")?;
+                write!(f, ": {}", shown(words))?;
             }
+        }
+        if let Some(more @ 1..) = self.0.details.len().checked_sub(MOST_SHOWN) {
+            write!(f, "; and {more} more")?;
         }
         if let Some(trace) = self.trace_id() {
             write!(f, " [trace {trace}]")?;
@@ -239,5 +242,99 @@ impl ErrorDetail {
     }
 }
 
+/// What the API said, as it goes into one line of a log: people's names may be in it, and whatever they put in those.
+pub(crate) fn shown(text: &str) -> String {
+    let plain = |letter: char| match letter.is_control() {
+        true => '\u{fffd}',
+        false => letter,
+    };
+    let mut letters = text.chars().map(plain);
+    let mut shown: String = letters.by_ref().take(LONGEST_SHOWN).collect();
+    if letters.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// How many errors `Display` has, and how much of each text.
+const MOST_SHOWN: usize = 10;
+const LONGEST_SHOWN: usize = 300;
 /// An answer's list of errors is read this far.
 const MOST_DETAILS: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn refused(status: u16, body: impl Into<Vec<u8>>) -> ApiError {
+        let response = Response::new(status, HeaderMap::new(), body.into().into());
+        ApiError::refused("GET /users".to_owned(), response)
+    }
+
+    #[test]
+    fn an_error_is_one_line_of_bounded_length() {
+        let error = |text: &str| {
+            let one = serde_json::json!({
+                "code": text, "message": text, "long_message": text,
+                "meta": {"param_name": text},
+            });
+            let many = vec![one; 5000];
+            refused(422, serde_json::json!({ "errors": many }).to_string())
+        };
+        let injected = error("x\n2026-01-01 INFO all is well\u{1b}[2J");
+        assert_eq!(injected.errors().len(), MOST_DETAILS);
+        let line = injected.to_string();
+        assert!(line.ends_with("; and 90 more"), "{line}");
+        assert!(!line.contains(char::is_control), "{line}");
+        let long = error(&"ä".repeat(5000)).to_string();
+        assert!(long.chars().count() < 3 * MOST_SHOWN * (LONGEST_SHOWN + 10));
+    }
+
+    proptest! {
+        /// Whatever an error's body is, it is an error, its answer is kept, and it can be shown.
+        #[test]
+        fn no_error_is_lost(status in 300_u16..600, body in bodies()) {
+            let error = refused(status, body.clone());
+            prop_assert_eq!(error.status(), Some(status));
+            prop_assert_eq!(error.response().unwrap().bytes(), body.as_slice());
+            prop_assert!(!error.to_string().contains(char::is_control));
+            prop_assert!(error.errors().len() <= MOST_DETAILS);
+            let list = crate::List::read(None, error.response().unwrap().json().unwrap_or_default());
+            let debug = format!("{error:?} {list:?}");
+            prop_assert!(!debug.is_empty());
+        }
+    }
+
+    /// Lists of errors with a field or two of another type, and what is none.
+    fn bodies() -> impl Strategy<Value = Vec<u8>> {
+        let value = prop_oneof![
+            Just(r#""x\n""#),
+            Just("7"),
+            Just("null"),
+            Just("[]"),
+            Just("{}"),
+            Just(r#"{"param_name": 1}"#),
+            Just(r#"{"param_name": "\u0007"}"#),
+            Just(r#""\ud83d""#),
+        ];
+        let field = (
+            prop::sample::select(vec!["code", "message", "long_message", "meta", "other"]),
+            value.clone(),
+        );
+        let entry = prop::collection::vec(field, 0..5).prop_map(|fields| {
+            let fields = fields
+                .iter()
+                .map(|(name, value)| format!("{name:?}:{value}"));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
+        });
+        let entry = prop_oneof![4 => entry, 1 => value.prop_map(str::to_owned)];
+        let list = prop::collection::vec(entry, 0..5)
+            .prop_map(|entries| format!(r#"{{"errors":[{}]}}"#, entries.join(",")).into_bytes());
+        let cut = (list.clone(), any::<prop::sample::Index>())
+            .prop_map(|(text, at)| text[..at.index(text.len())].to_vec());
+        prop_oneof![4 => list, 1 => cut, 1 => prop::collection::vec(any::<u8>(), 0..64)]
+    }
+}

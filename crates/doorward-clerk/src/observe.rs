@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use crate::call::Request;
 use crate::error::ApiError;
+#[cfg(feature = "tracing")]
+use crate::error::shown;
 use crate::response::Response;
 use crate::retry::Outcome;
 
@@ -25,7 +27,8 @@ pub(crate) fn called(request: &Request, result: &Result<Response, ApiError>, too
             }
             Err(error) => {
                 let (kind, status) = (error.kind(), error.status());
-                let (code, attempts) = (error.code(), error.attempts());
+                let code = error.code().map(shown);
+                let (code, attempts) = (code.as_deref(), error.attempts());
                 let trace = error.trace_id();
                 tracing::warn!(
                     target: "doorward",
