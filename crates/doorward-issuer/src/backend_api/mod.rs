@@ -361,9 +361,9 @@ fn dispatch(world: &mut World<'_>, call: &Call) -> Result<Outcome, Problem> {
 fn shaped(call: &Call, outcome: Outcome) -> Option<Value> {
     let operation = call.operation;
     let of = operation.response.unwrap_or_default();
-    let shown = |value: Value| match &value {
-        Value::Object(object) => shape::shown(of, object),
-        _ => value,
+    let shown = |value: Value| match value {
+        Value::Object(object) => shape::shaped(of, object),
+        value => value,
     };
     match (operation.shape, outcome) {
         (Shape::Array, Outcome::List(items, total)) => {

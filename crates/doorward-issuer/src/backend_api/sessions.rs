@@ -52,6 +52,9 @@ pub(super) fn of_clients(world: &World<'_>, call: &Call) -> Result<Outcome, Prob
             }
             let sid = read.claims.get("sid").and_then(Value::as_str);
             let session = world.object(Family::Sessions, "session", sid.unwrap_or_default())?;
+            if status(&session, world.now) != "active" {
+                return Err(unknown());
+            }
             let client = text(&session, "client_id");
             let client = world.object(Family::Clients, "client", client)?;
             Ok(Outcome::Object(show(&client)))

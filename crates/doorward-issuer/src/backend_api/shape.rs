@@ -23,22 +23,22 @@ pub(super) fn blank(of: &str, now: i64) -> Object {
 
 /// The object as its type is answered: only the fields of the type, and all that it requires.
 pub(super) fn shown(of: &str, object: &Object) -> Value {
+    shaped(of, object.clone())
+}
+
+/// The same of an object that nobody else needs.
+pub(super) fn shaped(of: &str, mut object: Object) -> Value {
     let Some(fields) = fields(of) else {
-        let ours = |(name, _): &(&String, &Value)| name.starts_with('_');
-        let theirs = object.iter().filter(|member| !ours(member));
-        return Value::Object(
-            theirs
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
-        );
+        object.retain(|name, _| !name.starts_with('_'));
+        return Value::Object(object);
     };
     let mut answer = Map::new();
     for field in fields {
-        let value = match object.get(field.name) {
-            Some(Value::Null) | None if field.optional && !field.kind.nullable => continue,
-            None if field.optional => continue,
+        let value = match object.remove(field.name) {
+            Some(Value::Null) if !field.kind.nullable && field.optional => continue,
             Some(Value::Null) if !field.kind.nullable => empty(&field.kind, 0),
             Some(value) => within(&field.kind, value),
+            None if field.optional => continue,
             None => empty(&field.kind, 0),
         };
         answer.insert(field.name.to_owned(), value);
@@ -68,13 +68,14 @@ fn fields(of: &str) -> Option<&'static [Field]> {
     TYPES.get(of).map(Vec::as_slice)
 }
 
-fn within(kind: &Type, value: &Value) -> Value {
+fn within(kind: &Type, value: Value) -> Value {
     match (&kind.kind, value) {
-        (Kind::Named(of), Value::Object(object)) => shown(of, object),
+        (Kind::Named(of), Value::Object(object)) => shaped(of, object),
         (Kind::List(item), Value::Array(items)) => {
-            items.iter().map(|value| within(item, value)).collect()
+            let items = items.into_iter();
+            items.map(|value| within(item, value)).collect()
         }
-        _ => value.clone(),
+        (_, value) => value,
     }
 }
 

@@ -1,6 +1,10 @@
 //! What nobody should send, what two send at once, and what is left of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use doorward_clerk::table::{BodyKind, Kind, Operation, Parameter, Place, Table};
 use serde_json::{Map, Value, json};
@@ -11,6 +15,8 @@ use crate::backend_api::store::{Family, Store};
 use crate::backend_api::world::{MAX_OBJECTS, World};
 
 const NOTHING: Value = Value::Null;
+/// Far more than it takes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn no_value_of_any_parameter_breaks_it_or_shows_what_is_ours_alone() {
@@ -226,10 +232,7 @@ async fn bodies_that_are_no_json_object_are_refused_in_the_shape_of_the_api() {
 #[tokio::test]
 async fn a_list_that_cannot_be_whole_is_not_at_all_and_tells_nobody() {
     let desk = Desk::open();
-    // Nobody listens there; what would be told is seen in the log.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/", port.local_addr().unwrap());
-    desk.issuer.send_webhooks_to(&url, None).unwrap();
+    let told = told(&desk);
     let one = json!({"email_address": "one@example.com"});
     let bulk = json!([one, {"email_address": "two@example.com"}, one]);
     let refused = desk.refused("POST", "/invitations/bulk", bulk).await;
@@ -245,12 +248,149 @@ async fn a_list_that_cannot_be_whole_is_not_at_all_and_tells_nobody() {
     assert_eq!(desk.refused("POST", path, bulk).await.0, 404);
     let list = desk.done("GET", "/organization_invitations", NOTHING).await;
     assert_eq!(list["total_count"], 0);
-    assert_eq!(desk.issuer.webhook_log()["deliveries"], json!([]));
+    desk.done("POST", "/users", json!({})).await;
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "user.created");
     // And half a seed is none: the right one can still be sown.
     let issuer = DevIssuer::builder().build().unwrap();
     let seed = "users: [{id: user_a, first_name: A}, {frist_name: B}]";
     assert!(issuer.seed(seed).is_err());
     assert_eq!(issuer.seed("users: [{id: user_a}]").unwrap(), 1);
+}
+
+#[tokio::test]
+async fn every_change_is_told_once_in_its_order_and_nothing_else() {
+    let desk = Desk::open();
+    let told = told(&desk);
+    let acme = "/organizations/org_acme";
+    let id = |made: &Value| made["id"].as_str().unwrap().to_owned();
+    desk.issuer
+        .seed("organizations: [{id: org_acme, name: Acme}]")
+        .unwrap();
+    let mut expected: Vec<&str> = Vec::new();
+    let ada = desk.done("POST", "/users", json!({})).await;
+    let ada = id(&ada);
+    let user = format!("/users/{ada}");
+    desk.done("PATCH", &user, json!({"first_name": "Ada"}))
+        .await;
+    desk.refused("PATCH", &user, json!({"username": "?"})).await;
+    desk.refused("PATCH", "/users/user_none", json!({})).await;
+    expected.extend(["user.created", "user.updated"]);
+    let address = json!({"user_id": ada, "email_address": "a@example.com"});
+    desk.done("POST", "/email_addresses", address.clone()).await;
+    desk.refused("POST", "/email_addresses", address).await;
+    expected.push("user.updated");
+    let large = json!({"public_metadata": {"a": "x".repeat(9000)}});
+    let metadata = format!("{user}/metadata");
+    assert_eq!(desk.refused("PATCH", &metadata, large).await.0, 422);
+    let made = json!({"name": "Other", "created_by": ada});
+    let made = desk.done("POST", "/organizations", made).await;
+    expected.extend(["organization.created", "organizationMembership.created"]);
+    desk.done("PATCH", acme, json!({"name": "Acme Corp"})).await;
+    expected.push("organization.updated");
+    let member = json!({"user_id": ada, "role": "org:member"});
+    let members = format!("{acme}/memberships");
+    desk.done("POST", &members, member.clone()).await;
+    desk.refused("POST", &members, member).await;
+    let role = json!({"role": "org:admin"});
+    desk.done("PATCH", &format!("{members}/{ada}"), role).await;
+    expected.extend([
+        "organizationMembership.created",
+        "organizationMembership.updated",
+    ]);
+    let guest = json!({"email_address": "g@example.com", "role": "org:member"});
+    let guest = desk
+        .done("POST", &format!("{acme}/invitations"), guest)
+        .await;
+    let revoke = format!("{acme}/invitations/{}/revoke", id(&guest));
+    desk.done("POST", &revoke, json!({})).await;
+    desk.refused("POST", &revoke, json!({})).await;
+    expected.extend([
+        "organizationInvitation.created",
+        "organizationInvitation.revoked",
+    ]);
+    let domains = format!("{acme}/domains");
+    let name = json!({"name": "acme.example.com"});
+    let domain = id(&desk.done("POST", &domains, name).await);
+    let domain = format!("{domains}/{domain}");
+    desk.done("PATCH", &domain, json!({"verified": true})).await;
+    desk.done("DELETE", &domain, NOTHING).await;
+    expected.extend(["organizationDomain.created", "organizationDomain.updated"]);
+    expected.push("organizationDomain.deleted");
+    let permission = json!({"name": "Publish", "key": "org:posts:publish"});
+    let permission = desk
+        .done("POST", "/organization_permissions", permission)
+        .await;
+    let permission = format!("/organization_permissions/{}", id(&permission));
+    let role = json!({"name": "Editor", "key": "org:editor"});
+    let role = desk.done("POST", "/organization_roles", role).await;
+    let role = format!("/organization_roles/{}", id(&role));
+    let changed = json!({"name": "Changed"});
+    for path in [&role, &permission] {
+        desk.done("PATCH", path, changed.clone()).await;
+        desk.done("DELETE", path, NOTHING).await;
+        desk.refused("DELETE", path, NOTHING).await;
+    }
+    expected.extend([
+        "permission.created",
+        "role.created",
+        "role.updated",
+        "role.deleted",
+        "permission.updated",
+        "permission.deleted",
+    ]);
+    let sign_in = json!({"user_id": ada});
+    let session = id(&desk.done("POST", "/sessions", sign_in.clone()).await);
+    let revoke = format!("/sessions/{session}/revoke");
+    desk.done("POST", &revoke, NOTHING).await;
+    // It has ended already.
+    desk.done("POST", &revoke, NOTHING).await;
+    desk.done("POST", "/sessions", sign_in).await;
+    expected.extend(["session.created", "session.revoked", "session.created"]);
+    desk.done("DELETE", acme, NOTHING).await;
+    expected.extend(["organizationMembership.deleted", "organization.deleted"]);
+    desk.done("DELETE", &user, NOTHING).await;
+    expected.extend([
+        "session.removed",
+        "organizationMembership.deleted",
+        "user.deleted",
+    ]);
+    desk.done("DELETE", &format!("/organizations/{}", id(&made)), NOTHING)
+        .await;
+    expected.push("organization.deleted");
+    for (place, expected) in expected.iter().enumerate() {
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), *expected, "{place}");
+    }
+    assert!(told.try_recv().is_err());
+}
+
+/// The types of the events that the issuer tells, in their order.
+fn told(desk: &Desk) -> Receiver<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    desk.issuer.send_webhooks_to(&url, None).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let (mut length, mut line) = (0, String::new());
+            while stream.read_line(&mut line).unwrap() > 2 {
+                if let Some(digits) = line.strip_prefix("content-length: ") {
+                    length = digits.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).unwrap();
+            let event: Value = serde_json::from_slice(&body).unwrap();
+            let kind = event["type"].as_str().unwrap().to_owned();
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            stream.get_mut().write_all(answer).unwrap();
+            if sender.send(kind).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
 }
 
 #[tokio::test]
