@@ -17,7 +17,8 @@ use crate::table::{Operation, Parameter};
 /// The items of a list, from all of its pages, each page fetched when it is needed.
 ///
 /// Where the API has a cursor (`GET /users` by its default order) the walk uses it: what is added or deleted meanwhile
-/// neither repeats an item nor skips one. By `offset`, it may.
+/// neither repeats an item nor skips one, though the API may refuse to go on from an item that was deleted. By `offset`, it
+/// may do either.
 pub struct Pages<T> {
     clerk: Clerk,
     operation: &'static Operation,

@@ -524,4 +524,10 @@ fn help_names_every_resource_and_its_verbs() {
         verb.contains("--email-address") && verb.contains("GET /users"),
         "{verb}"
     );
+    let update = api.run(&["clerk", "users", "update", "--help"]);
+    let update = text(&update.stdout);
+    assert!(
+        update.contains("Metadata are changed by update_metadata and replace_metadata."),
+        "{update}"
+    );
 }

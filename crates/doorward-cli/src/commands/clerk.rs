@@ -296,19 +296,21 @@ fn print_list(operation: &Operation, list: &List<Value>) {
     output::line(&paint(DIM, &note));
 }
 
-/// Takes from the widest column until all have room, but from the first: an id that was cut is none. What has no room then
-/// is left out.
+/// Leaves out the last columns that have no room, then takes from the widest of the others until all have: but from the
+/// first, for an id that was cut is none.
 fn fit(widths: &mut Vec<usize>, room: usize) {
-    let taken =
-        |widths: &[usize]| widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1);
-    while taken(widths) > room {
-        let others = widths.iter_mut().skip(1);
-        if let Some(width) = others.max().filter(|width| **width > NARROWEST) {
-            *width -= 1;
-        } else if widths.len() > 1 {
-            widths.pop();
-        } else {
-            return;
+    let taken = |widths: &[usize], most: usize| {
+        let (first, others) = widths.split_first().unwrap_or((&0, &[]));
+        let others = others.iter().map(|width| 2 + *width.min(&most));
+        first + others.sum::<usize>()
+    };
+    while widths.len() > 1 && taken(widths, NARROWEST) > room {
+        widths.pop();
+    }
+    while taken(widths, usize::MAX) > room {
+        match widths.iter_mut().skip(1).max() {
+            Some(width) if *width > NARROWEST => *width -= 1,
+            _ => return,
         }
     }
 }
@@ -466,7 +468,18 @@ fn verb(operation: &'static Operation) -> Command {
         .long("all")
         .action(ArgAction::SetTrue)
         .help("Follow the pages to the end");
+    let metadata = format!("{}/metadata", operation.path);
+    let of_metadata = Table::get()
+        .of_resource(operation.resource)
+        .filter(|other| operation.method == "PATCH" && other.path == metadata)
+        .map(|other| other.verb)
+        .collect::<Vec<_>>();
+    let elsewhere = match of_metadata.is_empty() {
+        true => String::new(),
+        false => format!("Metadata are changed by {}.", of_metadata.join(" and ")),
+    };
     Command::new(operation.verb)
+        .after_help(elsewhere)
         .visible_aliases(operation.aliases.iter().copied())
         .aliases(operation.verbs().filter_map(dashed))
         .about(about)
@@ -622,6 +635,7 @@ fn upload(path: &str) -> Result<Upload, String> {
 
 const EXAMPLES: &str = "\
 Keys are read from the environment, never from flags: CLERK_SECRET_KEY, CLERK_MACHINE_SECRET_KEY.
+Others on this machine can see what is typed: give passwords by --data @FILE, or --data - and a pipe.
 
 Examples:
   doorward clerk users list --email-address ada@example.com --json
