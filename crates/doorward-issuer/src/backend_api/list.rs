@@ -34,17 +34,25 @@ pub(super) fn page<'c>(
         let page = page.iter().map(|object| show(object));
         return Ok(Outcome::List(page.collect(), store.count(family)));
     }
-    let mut found: Vec<Cow<'_, Object>> = store
-        .all(family)
-        .filter(|object| filters.iter().all(|passes| passes(object)))
-        .collect();
+    let found = store.all(family);
+    Ok(page_among(call, found, &filters, &order, show))
+}
+
+/// A page of those of these objects that pass the filters. They come oldest first.
+pub(super) fn page_among<'o>(
+    call: &Call,
+    objects: impl Iterator<Item = Cow<'o, Object>>,
+    filters: &[Filter<'_>],
+    order: &Order,
+    show: impl Fn(&Object) -> Value,
+) -> Outcome {
+    let (offset, limit) = window(call);
+    let passing = objects.filter(|object| filters.iter().all(|passes| passes(object)));
+    let mut found: Vec<Cow<'_, Object>> = passing.collect();
     order.sort(&mut found);
     let total = found.len() as u64;
     let page = found.iter().skip(offset).take(limit);
-    Ok(Outcome::List(
-        page.map(|object| show(object)).collect(),
-        total,
-    ))
+    Outcome::List(page.map(|object| show(object)).collect(), total)
 }
 
 /// `offset` and `limit`.

@@ -10,6 +10,7 @@ use crate::backend_api::store::{Family, Object};
 use crate::backend_api::world::{World, new_id, set, text, wanted_id};
 use crate::backend_api::{Outcome, metadata, roles, sessions, shape, user_list};
 use crate::mint::Organization;
+use crate::people;
 
 pub(super) fn answer(world: &mut World<'_>, call: &Call) -> Result<Outcome, Problem> {
     let organization = call.required("organization_id");
@@ -116,9 +117,17 @@ pub(super) fn create(
 
 /// The membership of this user in this organization.
 pub(super) fn find(world: &World<'_>, organization: &str, user: &str) -> Option<Object> {
-    let mut keys = world.store.membership_keys();
-    let (number, ..) = keys.find(|(_, member, of)| member == user && of == organization)?;
-    Some(world.store.at(Family::Memberships, number)?.into_owned())
+    let same = |one: &Object| {
+        text(one, "_user_id") == user && text(one, "_organization_id") == organization
+    };
+    let mut held = world.store.held(Family::Memberships);
+    if let Some(found) = held.find(|one| same(one)) {
+        return Some(found.clone());
+    }
+    // One of the crowd has one membership, of the same number.
+    let number = people::number(user)?;
+    let found = world.store.at(Family::Memberships, number)?;
+    same(&found).then(|| found.into_owned())
 }
 
 /// The users and organizations of the memberships that are asked for.

@@ -667,3 +667,48 @@ fn what_passes_by_itself_makes_room_and_the_rest_is_refused() {
         assert_eq!(found.is_some(), there, "{family:?} {number}");
     }
 }
+
+#[tokio::test]
+async fn one_of_a_million_is_found_without_a_look_at_the_others() {
+    let desk = Desk::of(DevIssuer::builder().people(1_000_000, 1000));
+    let id = crate::people::user_id(777_777);
+    let user = desk.done("GET", &format!("/users/{id}"), NOTHING).await;
+    let address = user["email_addresses"][0]["email_address"]
+        .as_str()
+        .unwrap();
+    let body = json!({"email_address": ["late@example.com"]});
+    let late = desk.done("POST", "/users", body).await;
+    let late = late["id"].as_str().unwrap();
+    let both = format!("email_address=LATE@example.com&email_address={address}");
+    for (query, expected) in [
+        (both.clone(), vec![late, &id]),
+        (format!("{both}&order_by=%2Bcreated_at"), vec![&id, late]),
+        (format!("{both}&user_id={id}&user_id=user_none"), vec![&id]),
+        (format!("{both}&user_id=-{id}"), vec![late]),
+        (format!("user_id=%2B{id}&user_id={id}"), vec![&id]),
+        (format!("user_id={id}&username=nobody"), vec![]),
+        ("email_address=none@example.com".to_owned(), vec![]),
+    ] {
+        let list = desk
+            .done("GET", &format!("/users?limit=5&{query}"), NOTHING)
+            .await;
+        let found = list.as_array().unwrap().iter();
+        let found: Vec<&str> = found.map(|user| user["id"].as_str().unwrap()).collect();
+        assert_eq!(found, expected, "{query}");
+        let count = query.replace("&order_by=%2Bcreated_at", "");
+        let count = desk
+            .done("GET", &format!("/users/count?{count}"), NOTHING)
+            .await;
+        assert_eq!(count["total_count"], expected.len(), "{query}");
+    }
+    // And signs in, for the organization.
+    let organization = crate::people::organization_id(777);
+    let session = json!({"user_id": id, "active_organization_id": organization});
+    let session = desk.done("POST", "/sessions", session).await;
+    let path = format!("/sessions/{}/tokens", session["id"].as_str().unwrap());
+    desk.done("POST", &path, NOTHING).await;
+    let member = format!("/organizations/{organization}/memberships/{id}");
+    desk.done("DELETE", &member, NOTHING).await;
+    let gone = desk.refused("DELETE", &member, NOTHING).await;
+    assert_eq!(gone.0, 404);
+}
