@@ -3,7 +3,9 @@
 
     benches/backend_api.py [--calls 200] [--rounds 5]
 
-The local issuer answers both. Each figure is the best of its rounds, in a process of its own.
+The local issuer answers both. Each figure is the best of its rounds, in a process of its own; the
+sides take turns. The last column is the long list in the client's own CPU time, without the
+issuer's and what else the machine does.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ USERS = 500
 
 #: Told in one line of JSON: seconds of the import, bytes of memory after a call over the bare
 #: interpreter's, seconds for one call, seconds from the request for 500 users to the first
-#: attribute of the first.
+#: attribute of the first, and of its own CPU time for the same.
 PROBE = """
 import sys, time
 def resident():
@@ -43,12 +45,17 @@ start = time.perf_counter()
 for _ in range(int(calls)):
     clerk.users.get(user_id=user)
 call = (time.perf_counter() - start) / int(calls)
-start = time.perf_counter()
-users = clerk.users.list(request={"limit": 500})
-assert users[0].id and len(users) == 500
-long = time.perf_counter() - start
+def least(clock):
+    best = 1e9
+    for _ in range(10):
+        start = clock()
+        users = clerk.users.list(request={"limit": 500})
+        assert users[0].id and len(users) == 500
+        best = min(best, clock() - start)
+    return best
 import json
-print(json.dumps([imported, memory, call, long]))
+lists = [least(time.perf_counter), least(time.process_time)]
+print(json.dumps([imported, memory, call, *lists]))
 """
 
 
@@ -61,7 +68,6 @@ def main() -> int:
     from doorward.clerk import Clerk
     from doorward.testing import DevIssuer
 
-    figures: dict[str, list[float]] = {}
     with DevIssuer() as issuer:
         url = f"{issuer.api_url}/v1"
         clerk = Clerk(bearer_auth=issuer.secret_key, server_url=url)
@@ -69,12 +75,14 @@ def main() -> int:
             clerk.users.create(email_address=[f"user{n}@example.com"], first_name="Ada")
             for n in range(USERS)
         ]
-        for side, module in SIDES.items():
-            arguments = [module, url, issuer.secret_key, made[0].id, str(options.calls)]
-            rows = [measured(arguments) for _ in range(options.rounds)]
-            figures[side] = [min(column) for column in zip(*rows, strict=True)]
-    heads = ["import ms", "memory MiB", "call µs", f"{USERS} users ms"]
-    scales = [1e3, 2**-20, 1e6, 1e3]
+        rows: dict[str, list[list[float]]] = {side: [] for side in SIDES}
+        for _ in range(options.rounds):
+            for side, module in SIDES.items():
+                arguments = [module, url, issuer.secret_key, made[0].id, str(options.calls)]
+                rows[side].append(measured(arguments))
+    figures = {side: best(found) for side, found in rows.items()}
+    heads = ["import ms", "memory MiB", "call µs", f"{USERS} users ms", "its CPU ms"]
+    scales = [1e3, 2**-20, 1e6, 1e3, 1e3]
     print(f"{'':10}" + "".join(f"{head:>14}" for head in heads))
     for side, row in figures.items():
         cells = (f"{value * scale:14.1f}" for value, scale in zip(row, scales, strict=True))
@@ -82,6 +90,10 @@ def main() -> int:
     ratios = (b / a for a, b in zip(figures["doorward"], figures["official"], strict=True))
     print(f"{'ratio':10}" + "".join(f"{ratio:14.1f}" for ratio in ratios))
     return 0
+
+
+def best(rows: list[list[float]]) -> list[float]:
+    return [min(column) for column in zip(*rows, strict=True)]
 
 
 def measured(arguments: list[str]) -> list[float]:

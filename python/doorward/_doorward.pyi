@@ -514,6 +514,20 @@ class Logout:
 def clerk_table() -> str:
     """The table of operations of Clerk's Backend API, as JSON."""
 
+def clerk_resources() -> list[str]:
+    """The resources of that table."""
+
+def clerk_operations(resource: str) -> str:
+    """The operations of a resource, as a JSON array."""
+
+def clerk_type(name: str) -> list[tuple[str, str]] | None:
+    """The fields of a type of that table, and their types; None for a name that is none."""
+
+def clerk_items(answer: bytes, items: str | None) -> tuple[list[bytes], list[tuple[str, bytes]]] | None:
+    """The items of a list of the Backend API, which stand in the field `items` if not in an array of their own, each as
+    JSON that Python can read, and the other fields; None where all of it must be read at once.
+    """
+
 @final
 class BackendApi:
     """A client of Clerk's Backend API. Nothing is opened before the first call."""

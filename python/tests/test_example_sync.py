@@ -24,7 +24,11 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 def doorward() -> str:
     """The command, as cargo built it last."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    built = [path for kind in ("debug", "release", "dist") if (path := target / kind / "doorward").exists()]
+    built = [
+        path
+        for kind in ("debug", "release", "dist")
+        if (path := target / kind / "doorward").exists()
+    ]
     assert built, "there is no doorward command; run cargo build -p doorward-cli"
     return str(max(built, key=lambda path: path.stat().st_mtime))
 

@@ -1,6 +1,7 @@
 //! Clerk's Backend API as Python calls it: an operation's id and JSON go in, the answer's bytes come out.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use doorward::core::Secret;
@@ -13,6 +14,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyBytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::refusal;
@@ -22,6 +25,89 @@ use crate::runtime::Promise;
 #[pyfunction]
 pub(crate) fn clerk_table() -> &'static str {
     doorward_clerk::table::JSON
+}
+
+/// The resources of the table.
+#[pyfunction]
+pub(crate) fn clerk_resources() -> Vec<&'static str> {
+    Table::get().resources()
+}
+
+/// The operations of a resource, as the table's text has them: to read all of it takes a megabyte, and few need more than
+/// some resources.
+#[pyfunction]
+pub(crate) fn clerk_operations(resource: &str) -> String {
+    #[derive(Deserialize)]
+    struct Rows {
+        #[serde(borrow)]
+        operations: Vec<&'static RawValue>,
+    }
+    static ROWS: LazyLock<Vec<&'static RawValue>> = LazyLock::new(|| {
+        let rows = serde_json::from_str::<Rows>(doorward_clerk::table::JSON);
+        rows.map(|rows| rows.operations).unwrap_or_default()
+    });
+    let rows = Table::get().operations.iter().zip(&*ROWS);
+    let rows = rows.filter(|(operation, _)| operation.resource == resource);
+    let rows: Vec<&str> = rows.map(|(_, row)| row.get()).collect();
+    format!("[{}]", rows.join(","))
+}
+
+/// The fields of a type of the table, and their types.
+#[pyfunction]
+pub(crate) fn clerk_type(name: &str) -> Option<Vec<(&'static str, &'static str)>> {
+    Table::get().fields(name).map(<[_]>::to_vec)
+}
+
+/// The items of a list in one of its shapes, each as it came, and what else came with them; nothing where the answer is
+/// none, or must be read at once: an item that is read later must not turn out then to be what Python cannot read.
+#[pyfunction]
+#[pyo3(signature = (answer, items))]
+pub(crate) fn clerk_items<'py>(
+    py: Python<'py>,
+    answer: &[u8],
+    items: Option<&str>,
+) -> Option<Items<'py>> {
+    let raw = |value: &RawValue| PyBytes::new(py, value.get().as_bytes());
+    if !modest(answer) {
+        return None;
+    }
+    if answer.trim_ascii_start().starts_with(b"[") {
+        let list: Vec<&RawValue> = serde_json::from_slice(answer).ok()?;
+        return Some((list.into_iter().map(raw).collect(), Vec::new()));
+    }
+    let mut fields: BTreeMap<String, &RawValue> = serde_json::from_slice(answer).ok()?;
+    let is_list = |name: &&str| {
+        let value = fields.get(*name);
+        value.is_some_and(|value| value.get().starts_with('['))
+    };
+    let name = items.into_iter().chain(["data"]).find(is_list)?;
+    let list: Vec<&RawValue> = serde_json::from_str(fields.remove(name)?.get()).ok()?;
+    let rest = fields.into_iter().map(|(name, value)| (name, raw(value)));
+    Some((list.into_iter().map(raw).collect(), rest.collect()))
+}
+
+/// Items, and the other fields, all of it JSON.
+type Items<'py> = (Vec<Bound<'py, PyBytes>>, Vec<(String, Bound<'py, PyBytes>)>);
+
+/// Whether nothing in it is so deep, and no number so long, that Python would not read it.
+fn modest(json: &[u8]) -> bool {
+    let (mut depth, mut digits, mut in_text, mut escaped) = (0_usize, 0_usize, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'0'..=b'9' => digits += 1,
+            _ => digits = 0,
+        }
+        if depth > MOST_DEPTH || digits > MOST_DIGITS {
+            return false;
+        }
+    }
+    true
 }
 
 /// A client of the Backend API. Nothing is opened before the first call.
@@ -335,3 +421,6 @@ fn failed(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 
 /// What tells a page from another.
 const WALKED: [&str; 3] = ["limit", "offset", "starting_after"];
+/// What Python reads wherever it stands: its stack ends at a thousand calls, and its numbers at 4300 digits.
+const MOST_DEPTH: usize = 100;
+const MOST_DIGITS: usize = 300;

@@ -66,6 +66,10 @@ fn _doorward(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<backend_api::Calling>()?;
     module.add_class::<backend_api::Walking>()?;
     module.add_function(wrap_pyfunction!(backend_api::clerk_table, module)?)?;
+    module.add_function(wrap_pyfunction!(backend_api::clerk_resources, module)?)?;
+    module.add_function(wrap_pyfunction!(backend_api::clerk_operations, module)?)?;
+    module.add_function(wrap_pyfunction!(backend_api::clerk_type, module)?)?;
+    module.add_function(wrap_pyfunction!(backend_api::clerk_items, module)?)?;
     module.add_function(wrap_pyfunction!(verify_jws, module)?)?;
     module.add_function(wrap_pyfunction!(inspect, module)?)?;
     Ok(())

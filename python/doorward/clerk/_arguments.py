@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     File = tuple[str, str, str, bytes]
 
-__all__ = ["REPLACING", "UNSET", "Step", "Unset", "json_of", "steps"]
+__all__ = ["UNSET", "Step", "Unset", "json_of", "replacing_of", "steps"]
 
 
 class Unset:
@@ -68,8 +68,7 @@ def steps(operation: Operation, name: str, request: Any, keywords: dict[str, Any
     """
     given = _given(operation, name, request, keywords)
     metadata: dict[str, Any] = {}
-    replace = REPLACING.get(operation.id)
-    replacing = table().operations[replace] if replace is not None else None
+    replacing = replacing_of(operation)
     if replacing is not None:
         for key in replacing.parameters:
             if key not in operation.parameters and key in given:
@@ -85,6 +84,13 @@ def steps(operation: Operation, name: str, request: Any, keywords: dict[str, Any
     return found
 
 
+def replacing_of(operation: Operation) -> Operation | None:
+    """The operation that replaces the metadata which this one no longer takes."""
+    verb = REPLACING.get(operation.id)
+    verbs = table().verbs(operation.resource) if verb is not None else None
+    return verbs[verb] if verb is not None and verbs is not None else None
+
+
 def json_of(value: Any) -> str:
     """As JSON; a `datetime` is RFC 3339 text."""
     import json
@@ -96,7 +102,7 @@ def _given(
     operation: Operation, name: str, request: Any, keywords: dict[str, Any]
 ) -> dict[str, Any]:
     given: dict[str, Any] = {}
-    if request is not None and request is not UNSET:
+    if request is not None and not _is_unset(request):
         request = _unwrapped(request)
         if isinstance(request, dict):
             given = dict(cast("dict[str, Any]", request))
@@ -108,7 +114,7 @@ def _given(
     if twice:
         raise TypeError(f"{name}() got {twice[0]!r} twice: in request and as a keyword")
     given.update(keywords)
-    return {key: value for key, value in given.items() if value is not UNSET}
+    return {key: value for key, value in given.items() if not _is_unset(value)}
 
 
 def _checked(
@@ -198,6 +204,11 @@ def _file(name: str, value: Any) -> File:
     return name, file_name or name, content_type, bytes(cast("bytes", value))
 
 
+def _is_unset(value: Any) -> bool:
+    """Whether it is our `UNSET`, or the original's: another, whose type has the same name."""
+    return type(value).__name__ == "Unset" and not value
+
+
 def _unwrapped(value: Any) -> Any:
     """Models of other libraries, and answers of ours, as plain values."""
     if isinstance(value, (Object, List)):
@@ -211,7 +222,7 @@ def _unwrapped(value: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     """What JSON has no word for."""
-    if isinstance(value, Unset):
+    if _is_unset(value):
         raise TypeError("UNSET can be an argument, and not a part of one")
     found = _unwrapped(value)
     if found is not value:
@@ -230,10 +241,7 @@ def _aware(value: Any) -> None:
 
 
 #: PATCH no longer takes metadata (since 2026-05-12). What it meant was to replace it, and that is
-#: an operation of its own.
-REPLACING = {
-    "UpdateUser": "ReplaceUserMetadata",
-    "UpdateOrganization": "ReplaceOrganizationMetadata",
-}
+#: another verb of the resource.
+REPLACING = {"UpdateUser": "replace_metadata", "UpdateOrganization": "replace_metadata"}
 #: Arguments that guides show and the API does not have.
 _IGNORED = {("organization_roles", "instance_id")}

@@ -10,7 +10,7 @@ from doorward._rejection import ConfigError
 from ._arguments import Step, json_of, steps
 from ._cast import cast
 from ._errors import failed
-from ._objects import List, listed, wrapped
+from ._objects import List, listed, listed_unread, wrapped
 from ._table import table
 
 TYPE_CHECKING = False
@@ -71,14 +71,20 @@ class Clerk(_Resources):
         machine = _or(machine_secret_key, os.environ.get("CLERK_MACHINE_SECRET_KEY") or None)
         if machine is None and secret_key is not None and secret_key.startswith("ak_"):
             machine = secret_key
-        self._keys = {"secret_key": secret_key, "machine_secret_key": machine}
+        self._has_machine_key = machine is not None
+
+        # Keys are nowhere that `vars` or a debugger's list of attributes would show them.
+        def at(url: str | None) -> BackendApi:
+            return BackendApi(base_url=url, secret_key=secret_key, machine_secret_key=machine)
+
+        self._api_at = at
         try:
             self._timeout = _seconds(timeout_ms)
             self._attempts = _attempts(retries)
         except (TypeError, ValueError) as error:
             raise ConfigError(str(error)) from None
         server_url = _or(server_url, os.environ.get("CLERK_API_URL") or None)
-        self._api = BackendApi(base_url=server_url, **self._keys)
+        self._api = at(server_url)
 
     def send(self, method: str, target: str, body: Any = None, **options: Any) -> Any:
         """Sends what the table does not know: a path after the base URL with its query, percent-
@@ -93,7 +99,7 @@ class Clerk(_Resources):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Resource:
-            verbs = table().resources.get(name)
+            verbs = table().verbs(name)
             if verbs is None:
                 raise _unknown(self, "clerk", name, table().resources)
             # The next time it is an ordinary attribute.
@@ -154,11 +160,11 @@ class Clerk(_Resources):
     def _at(self, options: Options) -> BackendApi:
         if options.server_url is None:
             return self._api
-        return BackendApi(base_url=options.server_url, **self._keys)
+        return self._api_at(options.server_url)
 
     def _key(self, auth: str) -> str | None:
         """The key of this call, where it has one of its own."""
-        own = auth == "machine" and self._keys["machine_secret_key"] is not None
+        own = auth == "machine" and self._has_machine_key
         if self._ask is None or own or auth == "none":
             return None
         key = self._ask()
@@ -249,7 +255,12 @@ class _Bound:
     def __repr__(self) -> str:
         return f"<{self.__qualname__}: {self._operation.method} {self._operation.path}>"
 
-    def _steps(self, request: Any, keywords: dict[str, Any]) -> list[Step]:
+    def _steps(
+        self, positional: tuple[Any, ...], request: Any, keywords: dict[str, Any]
+    ) -> list[Step]:
+        if positional:
+            first = next(iter(self._operation.parameters), "request")
+            raise TypeError(f"{self.__qualname__}() takes keywords only: {first}=…")
         return steps(self._operation, self.__qualname__, request, keywords)
 
 
@@ -258,7 +269,7 @@ class Method(_Bound):
 
     def __call__(
         self,
-        *,
+        *positional: Any,
         request: Any = None,
         retries: Any = None,
         server_url: str | None = None,
@@ -268,7 +279,7 @@ class Method(_Bound):
     ) -> Any:
         options = Options(retries, server_url, timeout_ms, http_headers)
         result = None
-        for step in self._steps(request, keywords):
+        for step in self._steps(positional, request, keywords):
             result = self._sent(step, options)
         return result
 
@@ -283,7 +294,7 @@ class AsyncMethod(_Bound):
 
     async def __call__(
         self,
-        *,
+        *positional: Any,
         request: Any = None,
         retries: Any = None,
         server_url: str | None = None,
@@ -293,7 +304,7 @@ class AsyncMethod(_Bound):
     ) -> Any:
         options = Options(retries, server_url, timeout_ms, http_headers)
         result = None
-        for step in self._steps(request, keywords):
+        for step in self._steps(positional, request, keywords):
             result = await self._sent(step, options)
         return result
 
@@ -314,7 +325,7 @@ class Walking(Method):
 
     def __call__(
         self,
-        *,
+        *positional: Any,
         request: Any = None,
         retries: Any = None,
         server_url: str | None = None,
@@ -325,7 +336,7 @@ class Walking(Method):
         from ._pages import Pages
 
         options = Options(retries, server_url, timeout_ms, http_headers)
-        (step,) = self._steps(request, keywords)
+        (step,) = self._steps(positional, request, keywords)
         return Pages(step, lambda page: self._sent(page, options), self.__qualname__)
 
 
@@ -341,7 +352,7 @@ class AsyncWalking(AsyncMethod):
     # The walk is what is awaited, not the call.
     def __call__(  # type: ignore[override]
         self,
-        *,
+        *positional: Any,
         request: Any = None,
         retries: Any = None,
         server_url: str | None = None,
@@ -352,7 +363,7 @@ class AsyncWalking(AsyncMethod):
         from ._pages import AsyncPages
 
         options = Options(retries, server_url, timeout_ms, http_headers)
-        (step,) = self._steps(request, keywords)
+        (step,) = self._steps(positional, request, keywords)
         return AsyncPages(step, lambda page: self._sent(page, options), self.__qualname__)
 
 
@@ -397,8 +408,13 @@ def _read(operation: Operation | None, answer: _Answer) -> Any:
     if not body.strip():
         nothing: List[Any] = List()
         return nothing if shape in ("array", "page") else None
+    if operation is not None and shape in ("array", "page"):
+        unread = listed_unread(body, operation.items, operation.response)
+        if unread is not None:
+            return unread
     try:
-        value = json.loads(body)
+        # A letter that is no UTF-8 is lost, and not the answer.
+        value = json.loads(body.decode("utf-8-sig", "replace"))
     except (ValueError, RecursionError) as error:
         name = "" if operation is None else f"{operation.method} {operation.path}: "
         why = f"{name}the answer is a success, and not JSON that can be read"
@@ -425,12 +441,16 @@ def _seconds(timeout_ms: float | None) -> float | None:
 _NEVER = 1e12
 
 
+#: The deadline ends a call long before.
+_MOST_RETRIES = 1000
+
+
 def _attempts(retries: Any) -> int | None:
     """Attempts, for a number of retries or a `RetryConfig` of the original."""
     if retries is None:
         return None
     if isinstance(retries, int) and not isinstance(retries, bool) and retries >= 0:
-        return retries + 1
+        return min(retries, _MOST_RETRIES) + 1
     strategy = getattr(retries, "strategy", None)
     if strategy is None:
         raise TypeError("retries: expected a number from 0 up")

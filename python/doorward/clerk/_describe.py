@@ -5,8 +5,7 @@ from __future__ import annotations
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING
 
-from ._arguments import REPLACING
-from ._table import table
+from ._arguments import replacing_of
 
 if TYPE_CHECKING:
     from typing import Any
@@ -52,7 +51,7 @@ def description(operation: Operation, walk: str | None = None) -> str:
         required = ["required"] if row.get("required") else []
         told = ", ".join([row["type"].removesuffix("?"), *required, *bounds])
         lines.append(f"  {name}: {told}")
-    if operation.id in REPLACING:
+    if replacing_of(operation) is not None:
         lines += ["", "Metadata is replaced by a second request, after this one."]
     return "\n".join(lines)
 
@@ -81,12 +80,10 @@ def _answer(operation: Operation, walk: str | None) -> str:
 
 def _parameters(operation: Operation) -> dict[str, dict[str, Any]]:
     parameters = dict(operation.parameters)
-    replacing = REPLACING.get(operation.id)
+    replacing = replacing_of(operation)
     if replacing is not None:
         parameters |= {
-            name: row
-            for name, row in table().operations[replacing].parameters.items()
-            if name not in parameters
+            name: row for name, row in replacing.parameters.items() if name not in parameters
         }
     return parameters
 

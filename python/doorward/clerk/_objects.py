@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from doorward._doorward import clerk_items
+
 from ._cast import cast
 
 TYPE_CHECKING = False
@@ -27,30 +29,43 @@ class Object:
 
     __slots__ = ("__data", "__type")
 
-    def __init__(self, data: Mapping[str, Any], type_name: str | None = None) -> None:
+    def __init__(self, data: Mapping[str, Any] | bytes, type_name: str | None = None) -> None:
+        """`data` as JSON is read when somebody looks into it."""
         object.__setattr__(self, "_Object__data", data)
         object.__setattr__(self, "_Object__type", type_name)
 
     def get(self, name: str, default: Any = None) -> Any:
         """The field, or `default` where it did not come."""
-        return self[name] if name in self.__data else default
+        return self[name] if name in self.__read() else default
 
     def to_dict(self) -> dict[str, Any]:
         """All that came, as plain JSON; a copy."""
-        return cast("dict[str, Any]", _copied(self.__data))
+        copied: dict[str, Any] = _copied(self.__read())
+        return copied
+
+    def __read(self) -> Mapping[str, Any]:
+        data = cast("Mapping[str, Any] | bytes", self.__data)
+        if not isinstance(data, bytes):
+            return data
+        import json
+
+        read: dict[str, Any] = json.loads(data)
+        object.__setattr__(self, "_Object__data", read)
+        return read
 
     def __getitem__(self, name: str) -> Any:
-        value = self.__data[name]
+        value = self.__read()[name]
         # Plain values, and what is most asked for.
         if not isinstance(value, (dict, list)):
-            return cast("Any", value)
+            return value
         return wrapped(cast("Any", value), _fields(self.__type).get(name))
 
     def __getattr__(self, name: str) -> Any:
         # An object that is being made has no data yet.
         if name.startswith("_Object__"):
             raise AttributeError(name)
-        if name in self.__data:
+        data = self.__read()
+        if name in data:
             return self[name]
         computed = _COMPUTED.get((self.__type, name))
         if computed is not None:
@@ -62,7 +77,7 @@ class Object:
             raise AttributeError(name)
         from doorward.compat._suggest import did_you_mean
 
-        hint = did_you_mean(name, [*fields, *self.__data])
+        hint = did_you_mean(name, [*fields, *data])
         kind = self.__type or "object"
         raise AttributeError(f"this {kind} has no {name!r}{hint}", name=name, obj=self)
 
@@ -70,20 +85,20 @@ class Object:
         raise AttributeError(f"an answer is not changed: {name!r}; `to_dict()` is a copy")
 
     def __contains__(self, name: object) -> bool:
-        return name in self.__data
+        return name in self.__read()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.__data)
+        return iter(self.__read())
 
     def __len__(self) -> int:
-        return len(self.__data)
+        return len(self.__read())
 
     def __bool__(self) -> bool:
         return True
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Object):
-            return bool(self.__data == other.__data)
+            return bool(self.__read() == other.__read())
         return NotImplemented
 
     # What is compared by what is in it, and what is in it may be a list.
@@ -91,14 +106,14 @@ class Object:
 
     def __dir__(self) -> Iterable[str]:
         computed = [name for kind, name in _COMPUTED if kind == self.__type]
-        return sorted({*super().__dir__(), *self.__data, *_fields(self.__type), *computed})
+        return sorted({*super().__dir__(), *self.__read(), *_fields(self.__type), *computed})
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Object, (self.__data, self.__type))
+        return (Object, (self.__read(), self.__type))
 
     def __repr__(self) -> str:
         """Type and id; the rest is people's, or secret."""
-        found = self.__data.get("id")
+        found = self.__read().get("id")
         shown = f"id={found!r}" if isinstance(found, str) else ""
         return f"{self.__type or 'Object'}({shown})"
 
@@ -156,16 +171,25 @@ def listed(value: Any, items: str | None, kind: str | None) -> Any:
         rest = dict(cast("dict[str, Any]", value))
         for name in (items, "data"):
             if name is not None and isinstance(rest.get(name), list):
-                found = rest.pop(name)
-                count = rest.pop("total_count", None)
-                if type(count) is not int:
-                    # Not a number: kept, and not taken for one.
-                    if count is not None:
-                        rest["total_count"] = count
-                    count = None
-                return List(_items(found, kind), count, rest)
+                return _counted(_items(rest.pop(name), kind), rest)
         return Object(cast("dict[str, Any]", value))
     return value
+
+
+def listed_unread(answer: bytes, items: str | None, kind: str | None) -> List[Any] | None:
+    """The same, where each item can wait until somebody looks into it."""
+    import json
+
+    found = clerk_items(answer, items)
+    if found is None:
+        return None
+    raw, others = found
+    name = _name(kind)
+    of_items = [
+        Object(text, name) if text.startswith(b"{") else wrapped(json.loads(text), name)
+        for text in raw
+    ]
+    return _counted(of_items, {field: json.loads(text) for field, text in others})
 
 
 def error_of(body: dict[str, Any]) -> Object:
@@ -173,9 +197,24 @@ def error_of(body: dict[str, Any]) -> Object:
     return Object(body, _ERRORS)
 
 
+def _counted(items: Iterable[Any], rest: dict[str, Any]) -> List[Any]:
+    count = rest.pop("total_count", None)
+    if type(count) is not int:
+        # Not a number: kept, and not taken for one.
+        if count is not None:
+            rest["total_count"] = count
+        count = None
+    return List(items, count, rest)
+
+
 def _items(values: list[Any], kind: str | None) -> Iterator[Any]:
+    name = _name(kind)
     for value in values:
-        yield wrapped(value, kind if kind not in (None, "object") else "Object")
+        yield wrapped(value, name)
+
+
+def _name(kind: str | None) -> str:
+    return "Object" if kind in (None, "object") else kind
 
 
 def _copied(value: Any) -> Any:

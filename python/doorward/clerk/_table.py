@@ -1,8 +1,8 @@
-"""The table of operations, read when it is first asked for."""
+"""The table of operations, of which as much is read as is asked for."""
 
 from __future__ import annotations
 
-from doorward._doorward import clerk_table
+from doorward._doorward import clerk_operations, clerk_resources, clerk_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,31 +61,35 @@ class Operation:
 
 
 class Table:
-    """All operations by resource, and the fields of all types."""
+    """The operations of each resource and the fields of each type, read when asked for."""
 
-    def __init__(self, text: str) -> None:
-        import json
-
-        table = json.loads(text)
-        self._types: dict[str, dict[str, str]] = table["types"]
+    def __init__(self) -> None:
+        #: The names of the resources.
+        self.resources = clerk_resources()
+        self._operations: dict[str, dict[str, Operation]] = {}
         self._fields: dict[str, Mapping[str, str]] = {}
-        self.version: str = table["version"]
-        self.resources: dict[str, dict[str, Operation]] = {}
-        self.operations: dict[str, Operation] = {}
-        for row in table["operations"]:
-            operation = Operation(row)
-            self.operations[operation.id] = operation
-            verbs = self.resources.setdefault(operation.resource, {})
-            for name in operation.names:
-                verbs[name] = operation
+
+    def verbs(self, resource: str) -> dict[str, Operation] | None:
+        """Verb -> operation, aliases too; None for what is no resource."""
+        known = self._operations.get(resource)
+        if known is None and resource in self.resources:
+            import json
+
+            known = {}
+            for row in json.loads(clerk_operations(resource)):
+                operation = Operation(row)
+                for name in operation.names:
+                    known[name] = operation
+            self._operations[resource] = known
+        return known
 
     def fields(self, kind: str) -> Mapping[str, str]:
         """Field -> type; none for a type that is not in the table."""
         known = self._fields.get(kind)
         if known is None:
-            found = self._types.get(kind, {})
-            known = {name.removesuffix("?"): of for name, of in found.items()}
-            if kind in self._types:
+            found = clerk_type(kind)
+            known = {name.removesuffix("?"): of for name, of in found or ()}
+            if found is not None:
                 self._fields[kind] = known
         return known
 
@@ -94,7 +98,7 @@ def table() -> Table:
     """The table of this version."""
     global _table
     if _table is None:
-        _table = Table(clerk_table())
+        _table = Table()
     return _table
 
 

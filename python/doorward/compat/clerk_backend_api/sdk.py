@@ -50,9 +50,9 @@ class Clerk(clerk.Clerk):
             raise ValueError(f"server_idx: there is one server, 0; found {server_idx!r}")
         for name, value in (url_params or {}).items():
             server_url = server_url.replace(f"{{{name}}}", value) if server_url else None
-        self._bearer_auth = (
-            bearer_auth if callable(bearer_auth) else text("bearer_auth", bearer_auth)
-        )
+        key = bearer_auth if callable(bearer_auth) else text("bearer_auth", bearer_auth)
+        # A key that is no function stays where `vars` does not show it.
+        self._bearer_auth = key if callable(key) else lambda: key
         super().__init__(
             bearer_auth, server_url=server_url, timeout_ms=timeout_ms, retries=retry_config
         )
@@ -72,5 +72,4 @@ class Clerk(clerk.Clerk):
     def _complete(self, options: AuthenticateRequestOptions) -> AuthenticateRequestOptions:
         if options.secret_key is not None:
             return options
-        secret = self._bearer_auth() if callable(self._bearer_auth) else self._bearer_auth
-        return replace(options, secret_key=secret)
+        return replace(options, secret_key=self._bearer_auth())
