@@ -116,31 +116,9 @@ async fn a_429_holds_everybody_back() {
     let busy = answer_with(429, ("retry-after", "3"), "{}");
     let server = Server::replying([busy, user()]).await;
     let clerk = clerk(&server);
-    let once = CallOptions {
-        retry: Some(RetryPolicy {
-            attempts: 1,
-            ..RetryPolicy::default()
-        }),
-        ..CallOptions::default()
-    };
     let request = Request::new("GET", "/users/user_1");
-    let error = clerk.send(&request, &once).await.unwrap_err();
+    let error = clerk.send(&request, &once()).await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(3)));
-    // No time for the silence: it is not even tried.
-    let hasty = CallOptions {
-        deadline: Some(Duration::from_millis(100)),
-        ..CallOptions::default()
-    };
-    let error = clerk.send(&request, &hasty).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Throttled);
-    assert!(!error.may_have_arrived());
-    assert_eq!(server.log().len(), 1);
-    // Another instance has a limit of its own.
-    let other = clerk
-        .users()
-        .get("user_1")
-        .secret_key(Secret::new("sk_test_other"));
-    other.deadline(Duration::from_secs(2)).send().await.unwrap();
     let others = (0..5).map(|_| {
         let clerk = clerk.clone();
         tokio::spawn(async move { clerk.users().get("user_1").send().await })
@@ -150,10 +128,39 @@ async fn a_429_holds_everybody_back() {
     }
     let log = server.log();
     assert!(
-        log[2..]
+        log[1..]
             .iter()
             .all(|arrived| arrived.at - log[0].at >= Duration::from_millis(2990))
     );
+}
+
+#[tokio::test]
+async fn a_429_holds_nobody_back_with_another_key() {
+    let busy = answer_with(429, ("retry-after", "3600"), "{}");
+    let server = Server::replying([busy, user()]).await;
+    let clerk = clerk(&server);
+    let request = Request::new("GET", "/users/user_1");
+    let error = clerk.send(&request, &once()).await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));
+    // No time for a minute's silence: it is not even tried.
+    let error = clerk.users().get("user_1").send().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Throttled);
+    assert!(!error.may_have_arrived());
+    assert_eq!(server.log().len(), 1);
+    // Another instance has a limit of its own.
+    let other = clerk.users().get("user_1");
+    let other = other.secret_key(Secret::new("sk_test_other")).send();
+    assert_eq!(other.await.unwrap().id(), Some("user_1"));
+}
+
+fn once() -> CallOptions {
+    CallOptions {
+        retry: Some(RetryPolicy {
+            attempts: 1,
+            ..RetryPolicy::default()
+        }),
+        ..CallOptions::default()
+    }
 }
 
 #[tokio::test]
@@ -191,27 +198,32 @@ async fn a_post_is_never_sent_twice_after_bytes_left() {
         Reply::CloseInBody(500),
         Reply::Hang,
     ] {
+        let hangs = matches!(reply, Reply::Hang);
         let server = Server::replying([reply.clone(), user()]).await;
-        let create = clerk(&server).users().create().first_name("Ada");
-        let error = create
-            .deadline(Duration::from_secs(2))
-            .send()
-            .await
-            .unwrap_err();
-        let expected = match reply {
-            Reply::Hang => ErrorKind::TimedOut,
-            _ => ErrorKind::Interrupted,
+        let mut create = clerk(&server).users().create().first_name("Ada");
+        if hangs {
+            create = create.deadline(Duration::from_secs(2));
+        }
+        let error = create.send().await.unwrap_err();
+        let expected = match hangs {
+            true => ErrorKind::TimedOut,
+            false => ErrorKind::Interrupted,
         };
         assert_eq!(error.kind(), expected, "{reply:?}: {error}");
         assert!(error.may_have_arrived(), "{reply:?}");
-        assert_eq!(server.log().len(), 1, "{reply:?}");
+        assert_eq!(error.attempts(), 1, "{reply:?}");
+        // A machine may be so slow that nothing of it has arrived after two seconds.
+        assert!(server.log().len() <= 1, "{reply:?}");
+        assert!(hangs || server.log().len() == 1, "{reply:?}");
 
         let server = Server::replying([reply.clone(), user()]).await;
         let impatient = clerk_with(&server.url, |config| {
-            config.attempt_timeout = Duration::from_millis(1500);
+            if hangs {
+                config.attempt_timeout = Duration::from_secs(3);
+            }
         });
         impatient.users().get("user_1").send().await.unwrap();
-        assert_eq!(server.count("GET"), 2, "{reply:?}");
+        assert!(server.count("GET") >= 2, "{reply:?}");
     }
 }
 
@@ -378,32 +390,29 @@ async fn without_a_connection_even_a_post_is_tried_again() {
     assert!(!error.may_have_arrived());
 }
 
+/// Not before it is over, and before what is waited for otherwise: 50 seconds, an hour.
 #[tokio::test]
 async fn the_deadline_is_kept() {
     let server = Server::replying([Reply::Hang]).await;
     let clerk = clerk_with(&server.url, |config| {
-        config.attempt_timeout = Duration::from_millis(1200);
+        config.deadline = Duration::from_secs(50);
+        config.attempt_timeout = Duration::from_secs(50);
     });
     let start = Instant::now();
     let get = clerk.users().get("user_1").deadline(Duration::from_secs(2));
     let error = get.send().await.unwrap_err();
-    assert_eq!((error.kind(), error.attempts()), (ErrorKind::TimedOut, 2));
+    assert_eq!((error.kind(), error.attempts()), (ErrorKind::TimedOut, 1));
     let took = start.elapsed();
     assert!(
-        took >= Duration::from_secs(2) && took < Duration::from_secs(8),
+        took >= Duration::from_secs(2) && took < Duration::from_secs(40),
         "{took:?}"
     );
     let late = answer_with(503, ("retry-after", "3600"), "{}");
     let server = Server::replying([late]).await;
-    let start = Instant::now();
-    let error = clerk_with(&server.url, |_| {})
-        .users()
-        .get("u")
-        .send()
-        .await
-        .unwrap_err();
+    let clerk = clerk_with(&server.url, |_| {});
+    let error = clerk.users().get("u").send().await.unwrap_err();
     assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert_eq!((error.status(), error.attempts()), (Some(503), 1));
 }
 
 #[tokio::test]
@@ -709,7 +718,7 @@ fn a_call_that_was_started_can_be_stopped() {
     });
     started.unwrap().cancel();
     // The callback is dropped, and with it the sender.
-    let waited = receiver.recv_timeout(Duration::from_secs(10));
+    let waited = receiver.recv_timeout(Duration::from_secs(60));
     assert_eq!(waited.unwrap_err(), mpsc::RecvTimeoutError::Disconnected);
 }
 
