@@ -102,6 +102,14 @@ def test_arguments_of_every_kind(api: BackendApi, clerk: Any) -> None:
     sent = json.loads(api.seen.pop()["body"])
     assert sent["public_metadata"] == user.public_metadata
     assert sent["private_metadata"] == user.to_dict()
+    edges = {"a": 2**64 - 1, "b": -(2**63), "c": 1e300, "d": "9" * 40, '"\\"': [1.5e-7, -0.0]}
+    clerk.users.create(public_metadata=edges)
+    assert json.loads(api.seen.pop()["body"])["public_metadata"] == edges
+    for many in (2**64, -(2**63) - 1, 10**400):
+        with pytest.raises(ValueError, match="lose digits"):
+            clerk.users.create(public_metadata={"a": [1, many]})
+    with pytest.raises(ValueError, match="cannot be sent: recursion"):
+        clerk.users.create(public_metadata=json.loads("[" * 200 + "]" * 200))
     around: dict[str, Any] = {}
     around["me"] = around
     for bad in (object(), b"bytes", float("nan"), around, {1j: 2}, "\ud800"):
@@ -271,6 +279,17 @@ def test_items_that_nobody_looked_into_are_like_others(api: BackendApi, clerk: A
     with pytest.raises(TypeError):
         hash(fresh())
     assert json.loads(json.dumps(fresh(), default=Object.to_dict))["new"] == 1
+    from fastapi.encoders import jsonable_encoder
+
+    assert dict(fresh())["new"] == 1
+    assert {**fresh()}["email_addresses"][0].id == "e"
+    plain = {"id": "u", "email_addresses": [{"id": "e"}], "new": 1}
+    assert jsonable_encoder({"user": fresh(), "all": clerk.users.list()}) == {
+        "user": plain,
+        "all": [plain, plain],
+    }
+    api.say("GetJWKS", {"keys": [{"kid": "k"}]})
+    assert clerk.jwks.get_jwks().keys[0].kid == "k"
     users = clerk.users.list()
     threads = [threading.Thread(target=lambda: [user.new for user in users]) for _ in range(8)]
     for thread in threads:

@@ -272,7 +272,45 @@ fn object(text: &str) -> PyResult<Map<String, Value>> {
 }
 
 fn json(text: &str) -> PyResult<Value> {
-    serde_json::from_str(text).map_err(|_| PyValueError::new_err("an argument is not JSON"))
+    if loses_digits(text.as_bytes()) {
+        let why = "an argument has a whole number beyond 64 bits, which would lose digits";
+        return Err(PyValueError::new_err(why));
+    }
+    // The reader's words say where and not what.
+    serde_json::from_str(text)
+        .map_err(|error| PyValueError::new_err(format!("an argument cannot be sent: {error}")))
+}
+
+/// Whether a whole number in it would come out as a fraction that is near.
+fn loses_digits(json: &[u8]) -> bool {
+    let (mut in_text, mut escaped, mut start) = (false, false, None);
+    let ends = json.iter().chain(b" ");
+    for (at, byte) in ends.enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E' => {
+                start = start.or(Some(at));
+                continue;
+            }
+            _ => {}
+        }
+        let number = start.take().and_then(|start| json.get(start..at));
+        let number = number.and_then(|number| std::str::from_utf8(number).ok());
+        let is_whole = |text: &&str| {
+            let digits = text.trim_start_matches('-');
+            !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        if number
+            .filter(is_whole)
+            .is_some_and(|number| number.parse::<i64>().is_err() && number.parse::<u64>().is_err())
+        {
+            return true;
+        }
+    }
+    false
 }
 
 fn options(

@@ -148,7 +148,7 @@ class Clerk(_Resources):
     def _start_raw(self, method: str, target: str, body: Any, given: dict[str, Any]) -> Calling:
         options = Options(**given)
         return self._at(options).start_raw(
-            method,
+            method.upper(),
             target,
             None if body is None else json_of(body),
             secret_key=self._key("secret"),

@@ -73,6 +73,10 @@ class Object:
         fields = _fields(self.__type)
         if name in fields:
             return None
+        if name == "keys":
+            # `dict(user)`, and frameworks that make JSON of what a view returns, ask for it. A
+            # method would hide the field of that name.
+            return data.keys
         if name.startswith("__"):
             raise AttributeError(name)
         from doorward.compat._suggest import did_you_mean
