@@ -16,7 +16,7 @@ from typing import Any
 
 import pydantic
 import pytest
-from clerk_server import OPERATIONS, BackendApi, answer_of
+from clerk_server import OPERATIONS, BackendApi, answer_of, example
 
 from doorward import ConfigError
 from doorward.clerk import Clerk as TypedClerk
@@ -402,3 +402,42 @@ def test_the_table_is_read_by_resource() -> None:
             assert verbs[verb].id == operation["id"]
     assert table.verbs("nothing") is None
     assert answer_of(OPERATIONS[0])
+
+
+async def test_every_operation_arrives_at_the_local_issuer_and_its_answer_comes_back() -> None:
+    with DevIssuer() as issuer:
+        clerk = Clerk(
+            bearer_auth=issuer.secret_key,
+            machine_secret_key=issuer.machine_secret_key("mch_1"),
+            server_url=issuer.api_url,
+        )
+        refused: list[ClerkError] = []
+        for operation in OPERATIONS:
+            given = {
+                p["name"]: "x" if p["type"].startswith("string") else example(p["type"], 1)
+                for p in operation.get("parameters", ())
+                if p.get("required")
+            }
+            path = "/v1" + operation["path"]
+            for p in operation.get("parameters", ()):
+                if p["in"] == "path":
+                    path = path.replace(f"{{{p.get('wire', p['name'])}}}", given[p["name"]])
+            resource = getattr(clerk, operation["resource"])
+            for ending in ("", "_async"):
+                method = getattr(resource, operation["verb"] + ending)
+                try:
+                    found = method(**given)
+                    if ending:
+                        await found
+                except ClerkError as error:
+                    refused.append(error)
+                told = issuer.request_log()[-1]
+                assert told["method"] == operation["method"]
+                # The log shows nothing that looks like a token.
+                assert told["path"] in (path, path.replace("m2m_tokens", "…"))
+        assert {error.kind for error in refused} == {"refused"}
+        assert all(error.errors for error in refused)
+        # What an "x" means is another matter; the operation and its arguments are right.
+        codes = {error.code for error in refused}
+        assert "resource_not_found" in codes
+        assert not codes & {"form_param_unknown", "form_param_type_invalid", "clerk_key_invalid"}
