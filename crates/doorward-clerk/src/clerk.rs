@@ -507,7 +507,7 @@ impl Clerk {
                 .redirect(Policy::none())
                 // A connection that the other side is about to close costs a POST that cannot be repeated.
                 .pool_idle_timeout(REST)
-                // What is sent again is decided here alone. (A request that the pool took back unsent is not sent again.)
+                // What is sent again is decided here alone. The pool repeats only what it took back before a byte was sent.
                 .retry(reqwest::retry::never());
             client_of(builder)
         })

@@ -115,7 +115,10 @@ impl ApiError {
         match self.0.kind {
             ErrorKind::Interrupted | ErrorKind::Unreadable => true,
             ErrorKind::TimedOut => self.0.attempts > 0,
-            ErrorKind::Refused => self.status().is_some_and(|status| status >= 500),
+            // RFC 9110 §15.6.2: 501 is of a server that cannot do this at all.
+            ErrorKind::Refused => self
+                .status()
+                .is_some_and(|status| status >= 500 && status != 501),
             ErrorKind::Arguments | ErrorKind::Unreachable | ErrorKind::Throttled => false,
         }
     }

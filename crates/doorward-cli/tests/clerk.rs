@@ -216,6 +216,17 @@ fn what_the_api_refuses_is_told_once() {
             assert!(told["error"].is_string(), "{told}");
         }
     }
+    let entry = [
+        "waitlist_entries",
+        "create",
+        "--email-address",
+        "a@x.example",
+    ];
+    let absent = api.run(&[&["clerk"], &entry[..]].concat());
+    assert_eq!(absent.status.code(), Some(3), "{absent:?}");
+    let said = text(&absent.stderr);
+    assert!(said.contains("not_implemented"), "{said}");
+    assert!(!said.contains("taken effect"), "{said}");
     let stranger = Command::new(env!("CARGO_BIN_EXE_doorward"))
         .args(["clerk", "users", "count"])
         .env("CLERK_API_URL", &api.url)

@@ -47,7 +47,7 @@ pub(crate) fn run(call: &Call, as_json: bool) -> Result<ExitCode, Failure> {
         call.arguments.clone(),
         CallOptions::default(),
     );
-    let answer = answer.map_err(|error| failed(&clerk, &error))?;
+    let answer = answer.map_err(|error| failed(&clerk, call.operation, &error))?;
     match call.operation.shape {
         Shape::Text if !as_json => output::line(&answer.text()),
         Shape::Text => output::document(&json!(answer.text())),
@@ -106,7 +106,8 @@ impl Call {
         let mut walk = Walk::new(self.operation, &self.arguments);
         let page = |arguments: Arguments| {
             let answer = clerk.call_blocking(self.operation, arguments, CallOptions::default());
-            let read = read(&answer.map_err(|error| failed(clerk, &error))?)?;
+            let answer = answer.map_err(|error| failed(clerk, self.operation, &error))?;
+            let read = read(&answer)?;
             Ok::<_, Failure>(List::read(Some(self.operation), read))
         };
         if !self.every_page {
@@ -176,7 +177,7 @@ fn read(answer: &Response) -> Result<Value, Failure> {
 }
 
 /// As the exit statuses have it: what the API refused is 1, wrong usage 2, and what was not answered 3.
-fn failed(clerk: &Clerk, error: &ApiError) -> Failure {
+fn failed(clerk: &Clerk, operation: &Operation, error: &ApiError) -> Failure {
     let code = match error.kind() {
         ErrorKind::Refused if error.status().is_some_and(|status| status < 500) => 1,
         ErrorKind::Arguments => output::USAGE,
@@ -194,7 +195,7 @@ fn failed(clerk: &Clerk, error: &ApiError) -> Failure {
         }
         _ => {}
     }
-    if error.may_have_arrived() {
+    if error.may_have_arrived() && operation.method != "GET" {
         message += "; it may have taken effect";
     }
     let message = message.chars().map(harmless).collect();
