@@ -27,6 +27,7 @@ pub struct Pages<T> {
     walk: Walk,
     ready: VecDeque<T>,
     total_count: Option<u64>,
+    failure: Option<ApiError>,
     done: bool,
 }
 
@@ -45,6 +46,7 @@ impl<T> Pages<T> {
             options,
             ready: VecDeque::new(),
             total_count: None,
+            failure: None,
             done: false,
         }
     }
@@ -58,14 +60,22 @@ impl<T> Pages<T> {
 impl<T: Model> Pages<T> {
     /// The next item, or `None` after the last. After an error it goes on where it was.
     ///
+    /// A page is fetched before the last item of the one before it is handed out: that item is where the API goes on from,
+    /// and whoever gets it may delete it.
+    ///
     /// # Errors
-    /// A page could not be fetched.
+    /// A page could not be fetched. It is told after the items that came before it.
     pub async fn next(&mut self) -> Result<Option<T>, ApiError> {
-        while self.ready.is_empty() && !self.done {
-            let page = self.page().await?;
-            self.ready.extend(page);
+        while self.ready.len() < 2 && !self.done && self.failure.is_none() {
+            match self.page().await {
+                Ok(page) => self.ready.extend(page),
+                Err(error) => self.failure = Some(error),
+            }
         }
-        Ok(self.ready.pop_front())
+        match self.ready.pop_front() {
+            None => self.failure.take().map_or(Ok(None), Err),
+            item => Ok(item),
+        }
     }
 
     /// All remaining items.

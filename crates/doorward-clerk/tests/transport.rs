@@ -4,7 +4,8 @@
 
 mod server;
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use doorward_clerk::{
@@ -676,6 +677,65 @@ async fn lists_are_walked_to_their_end() {
     assert_eq!((seen, pages.total_count()), (1234, Some(1234)));
     let page = clerk.organizations().list().send().await.unwrap();
     assert_eq!((page.len(), page.total_count), (10, Some(1234)));
+}
+
+#[tokio::test]
+async fn what_a_walk_hands_out_may_be_deleted() {
+    let left = Mutex::new((0..7).map(|id| format!("x_{id}")).collect::<Vec<_>>());
+    let server = Server::deciding(move |arrived| {
+        let mut left = left.lock().unwrap();
+        if arrived.method == "DELETE" {
+            left.retain(|id| !arrived.target.ends_with(id));
+            return answer(200, json!({"deleted": true}));
+        }
+        let after = arrived.target.split_once("starting_after=");
+        let start = match after.map(|(_, id)| left.iter().position(|known| known == id)) {
+            None => 0,
+            Some(Some(at)) => at + 1,
+            Some(None) => return answer(404, json!({"errors": []})),
+        };
+        let page = left.iter().skip(start).take(2);
+        answer(200, page.map(|id| json!({ "id": id })).collect::<Vec<_>>())
+    })
+    .await;
+    let clerk = clerk(&server);
+    let mut pages = clerk.users().list().limit(2).pages();
+    let mut seen = 0;
+    while let Some(user) = pages.next().await.unwrap() {
+        clerk
+            .users()
+            .delete(user.id().unwrap())
+            .send()
+            .await
+            .unwrap();
+        seen += 1;
+    }
+    assert_eq!(seen, 7);
+}
+
+#[tokio::test]
+async fn an_error_of_a_walk_comes_after_what_came_before_it() {
+    let calls = AtomicUsize::new(0);
+    let server = Server::deciding(move |_| match calls.fetch_add(1, Ordering::SeqCst) {
+        0 => answer(200, json!([{"id": "x_0"}, {"id": "x_1"}])),
+        1 => answer(400, json!({"errors": []})),
+        _ => answer(200, json!([{"id": "x_2"}])),
+    })
+    .await;
+    let clerk = clerk(&server);
+    let mut pages = clerk.users().list().limit(2).pages();
+    let mut told = Vec::new();
+    for _ in 0..5 {
+        told.push(match pages.next().await {
+            Ok(user) => user.map(|user| user.id().unwrap().to_owned()),
+            Err(error) => error.status().map(|status| status.to_string()),
+        });
+    }
+    let wanted = [Some("x_0"), Some("x_1"), Some("400"), Some("x_2"), None];
+    assert_eq!(
+        told.iter().map(Option::as_deref).collect::<Vec<_>>(),
+        wanted
+    );
 }
 
 /// With POST, which nothing repeats: several threads of our own may start at once, and none takes another's connections
