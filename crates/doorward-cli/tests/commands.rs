@@ -158,6 +158,13 @@ fn over_tls_whoever_trusts_the_authority_verifies_and_nobody_else() {
         (me.status().as_u16(), me.text().await.unwrap())
     });
     assert_eq!(answer.0, 200, "{}", answer.1);
+    // Who finds the port taken leaves the file to who has it.
+    let written = std::fs::read(&file).unwrap();
+    let port = dev.issuer.rsplit(':').next().unwrap();
+    let flags = ["dev", "--tls", "--port", port, "--tls-ca", &authority];
+    let refused = run(&flags);
+    assert_eq!(refused.status.code(), Some(2), "{}", text(&refused));
+    assert_eq!(std::fs::read(&file).unwrap(), written);
     // What is no certificate is not overwritten.
     let precious = file.with_file_name("commands-tls-precious.txt");
     std::fs::write(&precious, "notes").unwrap();

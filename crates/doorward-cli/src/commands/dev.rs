@@ -119,6 +119,9 @@ pub(crate) fn run(arguments: &Arguments, as_json: bool) -> Result<ExitCode, Fail
             arguments.port
         ))
     })?;
+    if let Some(security) = &security {
+        security.write()?;
+    }
     // Now that it has a URL, which stands in what a seed makes.
     prepare(&issuer, arguments)?;
     let secret = arguments.webhook_url.as_deref().map(|url| {
@@ -183,22 +186,28 @@ impl Security {
             return Ok(None);
         }
         let tls = Tls::generate().map_err(|error| Failure::usage(format!("--tls: {error}")))?;
-        let file =
-            std::path::absolute(&arguments.tls_ca).unwrap_or_else(|_| arguments.tls_ca.clone());
-        let wrong = |why: &str| Failure::usage(format!("--tls-ca: {}: {why}", file.display()));
-        match std::fs::read(&file) {
-            // Whatever it is, it is not ours to overwrite.
-            Ok(old) if !old.starts_with(b"-----BEGIN CERTIFICATE-----") => {
-                return Err(wrong("there is something else than a certificate in it"));
-            }
-            _ => {}
+        let file = std::path::absolute(&arguments.tls_ca);
+        let file = file.unwrap_or_else(|_| arguments.tls_ca.clone());
+        // Whatever it is, it is not ours to overwrite.
+        if std::fs::read(&file).is_ok_and(|old| !old.starts_with(b"-----BEGIN CERTIFICATE-----")) {
+            return Err(Failure::usage(format!(
+                "--tls-ca: {}: there is something else than a certificate in it",
+                file.display()
+            )));
         }
-        std::fs::write(&file, tls.authority().unwrap_or_default())
-            .map_err(|error| wrong(&error.to_string()))?;
         Ok(Some(Self {
             tls,
             authority: Some(file),
         }))
+    }
+
+    /// Writes down whom to trust, now that it is served: the file may be that of another, who has the port.
+    fn write(&self) -> Result<(), Failure> {
+        let (Some(file), Some(authority)) = (&self.authority, self.tls.authority()) else {
+            return Ok(());
+        };
+        std::fs::write(file, authority)
+            .map_err(|error| Failure::usage(format!("--tls-ca: {}: {error}", file.display())))
     }
 }
 
