@@ -258,6 +258,8 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpStream as Plain;
 
+    use rcgen::SanType;
+
     use super::*;
     use crate::{DevIssuer, Served, SigningAlgorithm};
 
@@ -275,21 +277,40 @@ mod tests {
 
     /// The keys, as who trusts these authorities gets them.
     fn fetched(served: &Served, authorities: &str) -> Result<String, reqwest::Error> {
+        fetched_from(HOST, served, authorities)
+    }
+
+    fn fetched_from(
+        host: &str,
+        served: &Served,
+        authorities: &str,
+    ) -> Result<String, reqwest::Error> {
+        let address = address(served);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let trusted = reqwest::Certificate::from_pem_bundle(authorities.as_bytes()).unwrap();
         runtime.block_on(async {
             let client = reqwest::Client::builder()
                 .no_proxy()
+                .resolve(host, address)
                 .tls_certs_only(trusted)
                 .build()?;
-            let url = format!("{}/.well-known/jwks.json", served.url());
+            let url = format!("https://{host}:{}/.well-known/jwks.json", address.port());
             client.get(url).send().await?.text().await
         })
     }
 
-    fn plain(served: &Served) -> Plain {
+    fn private(key: &KeyPair) -> String {
+        let (begin, end) = ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----");
+        pem(begin, end, key.serialized_der())
+    }
+
+    fn address(served: &Served) -> SocketAddr {
         let port = served.url().rsplit(':').next().unwrap().parse().unwrap();
-        Plain::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).unwrap()
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+    }
+
+    fn plain(served: &Served) -> Plain {
+        Plain::connect(address(served)).unwrap()
     }
 
     #[test]
@@ -300,6 +321,26 @@ mod tests {
         assert!(keys.contains("\"kid\""), "{keys}");
         let other = Tls::generate().unwrap();
         assert!(fetched(&served, other.authority().unwrap()).is_err());
+    }
+
+    #[test]
+    fn the_authority_can_vouch_for_nothing_but_this_machine() {
+        for (name, believed) in [("localhost", true), ("accounts.example.com", false)] {
+            let authority_key = KeyPair::generate().unwrap();
+            let trusted = authority().self_signed(&authority_key).unwrap();
+            let trusted = pem(BEGIN, END, trusted.der());
+            let key = KeyPair::generate().unwrap();
+            let mut signed = certificate().unwrap();
+            signed.subject_alt_names = vec![SanType::DnsName(name.try_into().unwrap())];
+            let signed = signed.signed_by(&key, &Issuer::new(authority(), authority_key));
+            let tls = Tls::from_pem(
+                pem(BEGIN, END, signed.unwrap().der()).as_bytes(),
+                private(&key).as_bytes(),
+            );
+            let served = served(&tls.unwrap());
+            let fetched = fetched_from(name, &served, &trusted);
+            assert_eq!(fetched.is_ok(), believed, "{name}: {fetched:?}");
+        }
     }
 
     #[test]
@@ -324,22 +365,13 @@ mod tests {
     fn a_certificate_of_ones_own_serves_and_needs_its_key() {
         let key = KeyPair::generate().unwrap();
         let signed = certificate().unwrap().self_signed(&key).unwrap();
-        let private = pem(
-            "-----BEGIN PRIVATE KEY-----",
-            "-----END PRIVATE KEY-----",
-            key.serialized_der(),
-        );
+        let private = self::private(&key);
         let own = pem(BEGIN, END, signed.der());
         let tls = Tls::from_pem(own.as_bytes(), private.as_bytes()).unwrap();
         assert_eq!(tls.authority(), None);
         assert!(fetched(&served(&tls), &own).is_ok());
 
-        let other = KeyPair::generate().unwrap();
-        let other = pem(
-            "-----BEGIN PRIVATE KEY-----",
-            "-----END PRIVATE KEY-----",
-            other.serialized_der(),
-        );
+        let other = self::private(&KeyPair::generate().unwrap());
         for (certificates, key) in [
             (own.as_str(), other.as_str()),
             (own.as_str(), own.as_str()),
