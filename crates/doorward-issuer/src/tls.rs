@@ -365,18 +365,18 @@ mod tests {
     fn a_certificate_of_ones_own_serves_and_needs_its_key() {
         let key = KeyPair::generate().unwrap();
         let signed = certificate().unwrap().self_signed(&key).unwrap();
-        let private = self::private(&key);
+        let own_key = private(&key);
         let own = pem(BEGIN, END, signed.der());
-        let tls = Tls::from_pem(own.as_bytes(), private.as_bytes()).unwrap();
+        let tls = Tls::from_pem(own.as_bytes(), own_key.as_bytes()).unwrap();
         assert_eq!(tls.authority(), None);
         assert!(fetched(&served(&tls), &own).is_ok());
 
-        let other = self::private(&KeyPair::generate().unwrap());
+        let other = private(&KeyPair::generate().unwrap());
         for (certificates, key) in [
             (own.as_str(), other.as_str()),
             (own.as_str(), own.as_str()),
-            (private.as_str(), private.as_str()),
-            ("", private.as_str()),
+            (own_key.as_str(), own_key.as_str()),
+            ("", own_key.as_str()),
         ] {
             let error = Tls::from_pem(certificates.as_bytes(), key.as_bytes()).unwrap_err();
             assert!(!error.to_string().contains("MI"), "{error}");
