@@ -89,6 +89,7 @@ pub(super) fn remember(world: &mut World<'_>, kind: Kind, id: &str) -> Result<()
             for id in forgotten(world) {
                 world.store.remove(Family::OpaqueTokens, &id);
             }
+            world.issued.push((kind, id.to_owned()));
             world.add(Family::OpaqueTokens, &stored)
         }
         None => Ok(()),
@@ -114,11 +115,14 @@ pub(super) fn revoke_stored(store: &mut Store, what: &Revocation, reason: Option
     };
     let meant = |token: &&Object| match (&digest, what.claim()) {
         (Some(digest), _) => text(token, "digest") == digest,
-        (None, Some((name, value))) => token["claims"][name] == value,
+        (None, Some((name, value))) => {
+            let claims = token.get("claims").and_then(Value::as_object);
+            claims.is_some_and(|claims| text(claims, name) == value)
+        }
         (None, None) => false,
     };
     let tokens = store.held(Family::OpaqueTokens).filter(meant);
-    let struck = tokens.filter(|token| token["revoked"] != true);
+    let struck = tokens.filter(|token| token.get("revoked") != Some(&json!(true)));
     let struck: Vec<Object> = struck.cloned().collect();
     for mut token in struck {
         set(&mut token, "revoked", true);

@@ -97,13 +97,14 @@ impl BackendApi {
         if !store.is_untouched() {
             return Ok(0);
         }
-        let sown = seed::sow(&mut World::new(&mut store, issuer), text);
+        let mut world = World::new(&mut store, issuer);
+        let sown = seed::sow(&mut world, text).and_then(|sown| {
+            let kept = world.store.commit();
+            kept.map_err(|error| SeedError::State(error.to_string()))?;
+            Ok(sown)
+        });
         // Half a seed is none.
-        let sown = sown.inspect_err(|_| store.rollback())?;
-        store
-            .commit()
-            .map_err(|error| SeedError::State(error.to_string()))?;
-        Ok(sown)
+        sown.inspect_err(|_| world.undo())
     }
 
     /// Keeps the revocation of tokens that were revoked elsewhere.
@@ -245,29 +246,26 @@ fn outcome(
 fn perform(issuer: &DevIssuer, call: &Call) -> Result<Option<Value>, Problem> {
     let backend = issuer.backend_api();
     let mut store = backend.store();
+    // What one left behind that came to no end; there should be none.
+    store.rollback();
     let mut world = match call.operation.method {
         "GET" => World::to_look(&mut store, issuer),
         _ => World::new(&mut store, issuer),
     };
-    let result = dispatch(&mut world, call);
-    let events = std::mem::take(&mut world.events);
-    let revoked = std::mem::take(&mut world.revoked);
-    let result = match result {
-        Ok(result) => result,
-        // What is refused has changed nothing.
-        Err(problem) => {
-            store.rollback();
-            return Err(problem);
-        }
-    };
-    store.commit().map_err(|error| {
-        let status = StatusCode::INTERNAL_SERVER_ERROR;
-        let long = format!("The state file cannot be written: {error}");
-        Problem::new(status, "internal_error", "Internal error", long)
-    })?;
-    for what in &revoked {
+    let result = dispatch(&mut world, call).and_then(|result| {
+        world.store.commit().map_err(|error| {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            let long = format!("The state file cannot be written: {error}");
+            Problem::new(status, "internal_error", "Internal error", long)
+        })?;
+        Ok(result)
+    });
+    // What is refused, or cannot be kept, has changed nothing.
+    let result = result.inspect_err(|_| world.undo())?;
+    for what in &world.revoked {
         issuer.revoke_tokens(what, None);
     }
+    let events = world.events;
     // Before the store is let go: events leave in the order of the changes.
     for event in &events {
         backend.deliveries.send(event);

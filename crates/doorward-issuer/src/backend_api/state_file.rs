@@ -57,17 +57,18 @@ impl StateFile {
         self.in_one(rows.map(Change::Keep), true).map_err(plainly)
     }
 
+    /// Lets the file not grow any more, as if the disk were full, or grow again.
     #[cfg(test)]
-    pub(super) fn full_from_now_on(&self) {
-        let count = "PRAGMA page_count";
-        let pages: i64 = self
-            .connection
-            .query_row(count, [], |row| row.get(0))
-            .expect("it is open");
-        let most = format!("PRAGMA max_page_count = {pages}");
-        self.connection
-            .query_row(&most, [], |_| Ok(()))
-            .expect("it is open");
+    pub(super) fn may_grow(&self, may: bool) {
+        let number = |text: &str| -> i64 {
+            let read = self.connection.query_row(text, [], |row| row.get(0));
+            read.expect("it is open")
+        };
+        let most = match may {
+            true => 1 << 30,
+            false => number("PRAGMA page_count"),
+        };
+        number(&format!("PRAGMA max_page_count = {most}"));
     }
 
     fn prepare(&self) -> io::Result<()> {

@@ -378,13 +378,9 @@ impl Store {
         Ok(())
     }
 
-    /// Lets the file not grow any more, as if the disk were full.
     #[cfg(all(test, feature = "sqlite"))]
-    pub(super) fn full_from_now_on(&self) {
-        self.file
-            .as_ref()
-            .expect("a file is open")
-            .full_from_now_on();
+    pub(super) fn file_may_grow(&self, may: bool) {
+        self.file.as_ref().expect("a file is open").may_grow(may);
     }
 
     /// Whether nothing is held but the crowd.

@@ -10,6 +10,7 @@ use crate::backend_api::shape;
 use crate::backend_api::store::{Family, Object, Store, id_of};
 use crate::issuer::DevIssuer;
 use crate::keys::KeyError;
+use crate::mint::Kind;
 use crate::revocation::Revocation;
 use crate::webhooks;
 
@@ -22,6 +23,8 @@ pub(super) struct World<'s> {
     pub(super) events: Vec<Value>,
     /// What is revoked as soon as the change is kept.
     pub(super) revoked: Vec<Revocation>,
+    /// What was issued: nobody has it if the change is not kept.
+    pub(super) issued: Vec<(Kind, String)>,
 }
 
 impl<'s> World<'s> {
@@ -43,6 +46,7 @@ impl<'s> World<'s> {
             now,
             events: Vec::new(),
             revoked: Vec::new(),
+            issued: Vec::new(),
         }
     }
 
@@ -136,6 +140,14 @@ impl<'s> World<'s> {
     pub(super) fn revoke(&mut self, what: Revocation) {
         api_keys::revoke_stored(self.store, &what, None, self.now);
         self.revoked.push(what);
+    }
+
+    /// Undoes all that was done.
+    pub(super) fn undo(&mut self) {
+        self.store.rollback();
+        for (kind, id) in self.issued.drain(..) {
+            self.issuer.tokens().forget(kind, &id);
+        }
     }
 
     /// The URL of this issuer, without a slash at its end.

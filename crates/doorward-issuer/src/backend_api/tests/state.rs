@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::attacks::{PATIENCE, told};
 use super::{Desk, SEED};
 use crate::DevIssuer;
 use crate::backend_api::store::{Family, Store};
@@ -189,7 +190,7 @@ fn what_cannot_be_written_has_not_happened() {
     store.put(Family::Users, user("user_a", "small"));
     store.remove(Family::Users, &first);
     store.commit().unwrap();
-    store.full_from_now_on();
+    store.file_may_grow(false);
     // New, changed, of the crowd, and gone.
     store.put(Family::Users, user("user_b", &"b".repeat(1 << 20)));
     store.put(Family::Users, user("user_a", "changed"));
@@ -218,6 +219,50 @@ fn what_cannot_be_written_has_not_happened() {
     store.open(&scratch.file()).unwrap();
     assert_eq!(store.find(Family::Users, "user_a").unwrap()["note"], "tiny");
     assert_eq!(store.count(Family::Users), 2);
+}
+
+#[tokio::test]
+async fn what_is_refused_for_a_full_disk_is_nobodys() {
+    let scratch = Scratch::new("refused");
+    let desk = Desk::open();
+    desk.issuer.open_state(&scratch.file()).unwrap();
+    let told = told(&desk);
+    let user = json!({"external_id": "one"});
+    let user = desk.done("POST", "/users", user).await;
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "user.created");
+    let path = format!("/users/{}", user["id"].as_str().unwrap());
+    let session = desk
+        .done("POST", "/sessions", json!({"user_id": user["id"]}))
+        .await;
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "session.created");
+    let before = desk.done("GET", &path, NOTHING).await;
+    let known = desk.issuer.tokens().count();
+    let may_grow = |may| desk.issuer.backend_api().store().file_may_grow(may);
+    may_grow(false);
+    // Each is larger than what is left of a page.
+    let large = "x".repeat(8000);
+    let key = json!({"name": "key", "subject": user["id"], "claims": {"a": large}});
+    let reply = desk.ask("POST", "/api_keys", key).await;
+    assert_eq!(reply.status, 500, "{}", reply.text);
+    let why = reply.body["errors"][0]["long_message"].as_str().unwrap();
+    assert!(why.contains("the disk is full"), "{why}");
+    assert_eq!(desk.issuer.tokens().count(), known);
+    let metadata = json!({"private_metadata": {"a": "x".repeat(8000)}});
+    let reply = desk
+        .ask("PATCH", &format!("{path}/metadata"), metadata)
+        .await;
+    assert_eq!(reply.status, 500, "{}", reply.text);
+    assert_eq!(desk.done("GET", &path, NOTHING).await, before);
+    // The session is as good as before, and so are its tokens.
+    let tokens = format!("/sessions/{}/tokens", session["id"].as_str().unwrap());
+    let jwt = desk.done("POST", &tokens, NOTHING).await["jwt"].clone();
+    desk.done("POST", "/clients/verify", json!({"token": jwt}))
+        .await;
+    may_grow(true);
+    desk.done("DELETE", &path, NOTHING).await;
+    for kind in ["session.removed", "user.deleted"] {
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), kind);
+    }
 }
 
 const NOTHING: Value = Value::Null;
