@@ -13,12 +13,12 @@ help: ## List the targets
 
 .PHONY: demo
 demo: build ## Start an issuer and two protected APIs, and show every verdict (DEMO=once: then stop)
-	@$(PYTHON) examples/demo.py
+	@DEMO_BINARIES=$(BINARIES) $(PYTHON) examples/demo.py
 
-# Tests run what cargo builds by default, the demonstration an optimized build, the benchmarks what is shipped.
-PROFILE := release
+# The demonstration and the tests share what cargo builds by default, for the first look should not take a quarter of an
+# hour. The benchmarks run what is shipped.
+PROFILE := dev
 bench: PROFILE := dist
-test test-python test-outsiders test-demo: PROFILE := dev
 BINARIES = $(CURDIR)/target/$(PROFILE:dev=debug)
 
 .PHONY: test

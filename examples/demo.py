@@ -29,7 +29,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from scripted_browser import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
-BINARIES = Path(os.environ.get("DEMO_BINARIES", ROOT / "target" / "release"))
+BINARIES = Path(os.environ.get("DEMO_BINARIES", ROOT / "target" / "debug"))
 FRONTEND = "http://localhost:3000"
 FLOOD = 200
 

@@ -45,7 +45,8 @@ class Server:
 def served(authority: Path | None = None) -> Iterator[Server]:
     """The server, on free ports; with TLS if it shall write whom to trust into a file."""
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    built = [path for kind in ("debug", "release", "dist") if (path := target / kind / "doorward").exists()]
+    kinds = ("debug", "release", "dist")
+    built = [path for kind in kinds if (path := target / kind / "doorward").exists()]
     assert built, "there is no doorward command; run cargo build -p doorward-cli"
     command = str(max(built, key=lambda path: path.stat().st_mtime))
     tls = [] if authority is None else ["--tls", "--tls-ca", str(authority)]
