@@ -18,7 +18,7 @@ demo: build ## Start an issuer and two protected APIs, and show every verdict (D
 # The demonstration and the tests share what cargo builds by default, for the first look should not take a quarter of an
 # hour. The benchmarks run what is shipped.
 PROFILE := dev
-bench: PROFILE := dist
+bench: PROFILE := release
 BINARIES = $(CURDIR)/target/$(PROFILE:dev=debug)
 
 .PHONY: test

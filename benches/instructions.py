@@ -57,11 +57,11 @@ def main() -> int:
 
 def build() -> Path:
     """The program that is counted, with the crate's default features."""
-    command = ["cargo", "build", "--profile", "dist", "--locked", "--quiet", "-p", "doorward"]
+    command = ["cargo", "build", "--release", "--locked", "--quiet", "-p", "doorward"]
     command += ["--example", "instructions"]
     subprocess.run(command, cwd=ROOT, check=True)
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    return target / "dist" / "examples" / "instructions"
+    return target / "release" / "examples" / "instructions"
 
 
 def measure(program: Path) -> dict[str, int]:
