@@ -49,6 +49,21 @@ pub enum ErrorKind {
     Unreadable,
 }
 
+impl ErrorKind {
+    /// As metrics and Python call it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Arguments => "arguments",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Interrupted => "interrupted",
+            Self::TimedOut => "timed_out",
+            Self::Throttled => "throttled",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
 /// One entry of the API's list of errors (<https://clerk.com/docs/errors/overview>).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

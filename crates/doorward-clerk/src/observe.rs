@@ -42,7 +42,7 @@ pub(crate) fn called(request: &Request, result: &Result<Response, ApiError>, too
     {
         let outcome = match result {
             Ok(_) => "success",
-            Err(error) => kind(error),
+            Err(error) => error.kind().as_str(),
         };
         let operation = operation(request);
         metrics::counter!("doorward_clerk_calls_total", "operation" => operation, "outcome" => outcome)
@@ -71,18 +71,4 @@ pub(crate) fn again(request: &Request, outcome: Outcome, attempt: u32, pause: Du
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 fn operation(request: &Request) -> &'static str {
     request.operation().map_or("raw", |operation| operation.id)
-}
-
-#[cfg(feature = "metrics")]
-fn kind(error: &ApiError) -> &'static str {
-    use crate::error::ErrorKind;
-    match error.kind() {
-        ErrorKind::Arguments => "arguments",
-        ErrorKind::Refused => "refused",
-        ErrorKind::Unreachable => "unreachable",
-        ErrorKind::Interrupted => "interrupted",
-        ErrorKind::TimedOut => "timed_out",
-        ErrorKind::Throttled => "throttled",
-        ErrorKind::Unreadable => "unreadable",
-    }
 }

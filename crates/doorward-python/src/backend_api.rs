@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use doorward::core::Secret;
 use doorward_clerk::{
-    ApiError, Arguments, CallOptions, Clerk, ClerkConfig, ErrorKind, Operation, Request, Response,
+    ApiError, Arguments, CallOptions, Clerk, ClerkConfig, Operation, Request, Response,
     RetryPolicy, Started, Step, Table, Upload, Walk,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -419,18 +419,9 @@ fn parts<'py>(py: Python<'py>, response: &Response) -> Parts<'py> {
 
 /// `doorward.clerk.ClerkError`, of the class that fits.
 fn raise(py: Python<'_>, error: &ApiError) -> PyErr {
-    let kind = match error.kind() {
-        ErrorKind::Arguments => "arguments",
-        ErrorKind::Refused => "refused",
-        ErrorKind::Unreachable => "unreachable",
-        ErrorKind::Interrupted => "interrupted",
-        ErrorKind::TimedOut => "timed_out",
-        ErrorKind::Throttled => "throttled",
-        _ => "unreadable",
-    };
     let build = || {
         failed(py)?.call1((
-            kind,
+            error.kind().as_str(),
             error.to_string(),
             error.response().map(|response| parts(py, response)),
             error.trace_id(),
