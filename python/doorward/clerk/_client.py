@@ -255,13 +255,14 @@ class _Bound:
     def __repr__(self) -> str:
         return f"<{self.__qualname__}: {self._operation.method} {self._operation.path}>"
 
-    def _steps(
+    def _prepared(
         self, positional: tuple[Any, ...], request: Any, keywords: dict[str, Any]
-    ) -> list[Step]:
+    ) -> tuple[list[Step], Options]:
         if positional:
             first = next(iter(self._operation.parameters), "request")
             raise TypeError(f"{self.__qualname__}() takes keywords only: {first}=…")
-        return steps(self._operation, self.__qualname__, request, keywords)
+        options = Options(**{name: keywords.pop(name) for name in _OPTIONS & keywords.keys()})
+        return steps(self._operation, self.__qualname__, request, keywords), options
 
 
 class Method(_Bound):
@@ -271,15 +272,11 @@ class Method(_Bound):
         self,
         *positional: Any,
         request: Any = None,
-        retries: Any = None,
-        server_url: str | None = None,
-        timeout_ms: float | None = None,
-        http_headers: Mapping[str, str] | None = None,
         **keywords: Any,
     ) -> Any:
-        options = Options(retries, server_url, timeout_ms, http_headers)
+        steps, options = self._prepared(positional, request, keywords)
         result = None
-        for step in self._steps(positional, request, keywords):
+        for step in steps:
             result = self._sent(step, options)
         return result
 
@@ -296,15 +293,11 @@ class AsyncMethod(_Bound):
         self,
         *positional: Any,
         request: Any = None,
-        retries: Any = None,
-        server_url: str | None = None,
-        timeout_ms: float | None = None,
-        http_headers: Mapping[str, str] | None = None,
         **keywords: Any,
     ) -> Any:
-        options = Options(retries, server_url, timeout_ms, http_headers)
+        steps, options = self._prepared(positional, request, keywords)
         result = None
-        for step in self._steps(positional, request, keywords):
+        for step in steps:
             result = await self._sent(step, options)
         return result
 
@@ -327,16 +320,11 @@ class Walking(Method):
         self,
         *positional: Any,
         request: Any = None,
-        retries: Any = None,
-        server_url: str | None = None,
-        timeout_ms: float | None = None,
-        http_headers: Mapping[str, str] | None = None,
         **keywords: Any,
     ) -> Pages[Any]:
         from ._pages import Pages
 
-        options = Options(retries, server_url, timeout_ms, http_headers)
-        (step,) = self._steps(positional, request, keywords)
+        (step,), options = self._prepared(positional, request, keywords)
         return Pages(step, lambda page: self._sent(page, options), self.__qualname__)
 
 
@@ -354,19 +342,15 @@ class AsyncWalking(AsyncMethod):
         self,
         *positional: Any,
         request: Any = None,
-        retries: Any = None,
-        server_url: str | None = None,
-        timeout_ms: float | None = None,
-        http_headers: Mapping[str, str] | None = None,
         **keywords: Any,
     ) -> AsyncPages[Any]:
         from ._pages import AsyncPages
 
-        options = Options(retries, server_url, timeout_ms, http_headers)
-        (step,) = self._steps(positional, request, keywords)
+        (step,), options = self._prepared(positional, request, keywords)
         return AsyncPages(step, lambda page: self._sent(page, options), self.__qualname__)
 
 
+_OPTIONS = {"retries", "server_url", "timeout_ms", "http_headers"}
 #: The ways to call an operation, and what each adds to its verb.
 _METHODS: dict[type[_Bound], str] = {
     Method: "",
