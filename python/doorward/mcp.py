@@ -220,11 +220,8 @@ class ProtectedServer:
             return
         inner = dict(scope)
         if (auth := self.gate.guards(inner, found.verified)) is not None:
-            permitted = await permit_calls(auth, found.verified, inner, receive)
+            permitted = await permit_calls(auth, found.verified, inner, receive, send)
             if permitted is None:
-                return
-            if isinstance(permitted, Rejection):
-                await refuse(send, permitted)
                 return
             receive = permitted
         inner["user"] = found
@@ -243,10 +240,10 @@ def protect(app: App, auth: Authenticator, *, required_scopes: list[str] | None 
 
 
 async def permit_calls(
-    auth: Authenticator, found: Identity, scope: Scope, receive: Receive
-) -> Receive | Rejection | None:
-    """Lets the body be read once more if the caller may do what it asks for; `None` if the client
-    has gone. Whatever the method: it is the body that calls.
+    auth: Authenticator, found: Identity, scope: Scope, receive: Receive, send: Send
+) -> Receive | None:
+    """Lets the body be read once more if the caller may do what it asks for; `None` if it was
+    refused, or the client has gone. Whatever the method: it is the body that calls.
     """
     body = await _body(receive)
     if body is None:
@@ -259,7 +256,8 @@ async def permit_calls(
                 raise auth.refusal("call_malformed", "expected application/json in UTF-8")
             auth.permit_call(found, body)
         except Rejection as rejection:
-            return rejection.with_traceback(None)
+            await refuse(send, rejection.with_traceback(None))
+            return None
     return _again(body, receive)
 
 

@@ -12,8 +12,8 @@ from fastmcp.server.http import (
 )
 from mcp.server.auth.middleware.bearer_auth import RequireAuthMiddleware
 
-from doorward._rejection import ConfigError, Rejection
-from doorward.mcp import App, Receive, Scope, Send, permit_calls, refuse
+from doorward._rejection import ConfigError
+from doorward.mcp import App, Receive, Scope, Send, permit_calls
 
 if TYPE_CHECKING:
     from doorward._authenticator import Authenticator
@@ -61,11 +61,8 @@ class _Guarded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         standing: tuple[Authenticator, Identity] | None = scope.get(_VERIFIED)
         if scope["type"] == "http" and standing is not None:
-            permitted = await permit_calls(*standing, scope, receive)
+            permitted = await permit_calls(*standing, scope, receive, send)
             if permitted is None:
-                return
-            if isinstance(permitted, Rejection):
-                await refuse(send, permitted)
                 return
             receive = permitted
         await self._app(scope, receive, send)
