@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import pytest
 from support import ISSUER, PARTY, Clock, Signer, signer
 
 from doorward import Authenticator
+
+if TYPE_CHECKING:
+    from clerk_server import BackendApi
 
 
 @pytest.fixture
@@ -24,6 +30,16 @@ def auth(clock: Clock, keys: Signer) -> Authenticator:
     return Authenticator.clerk(
         issuer=ISSUER, jwt_key=keys.jwks(), authorized_parties=PARTY, clock=clock
     )
+
+
+@pytest.fixture
+def api() -> Iterator[BackendApi]:
+    """Clerk's Backend API, as the table describes it."""
+    from clerk_server import BackendApi
+
+    api = BackendApi()
+    yield api
+    api.close()
 
 
 @pytest.fixture(autouse=True)

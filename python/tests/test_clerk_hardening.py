@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
 from datetime import date
 from enum import Enum
 from typing import Any
@@ -27,13 +26,6 @@ KEY = "sk_test_planted"
 MACHINE = "ak_planted"
 #: What is called here is decided when the tests run.
 Clerk: Any = TypedClerk
-
-
-@pytest.fixture
-def api() -> Iterator[BackendApi]:
-    api = BackendApi()
-    yield api
-    api.close()
 
 
 @pytest.fixture

@@ -53,13 +53,6 @@ def clerk(issuer: DevIssuer) -> Any:
 
 
 @pytest.fixture
-def api() -> Iterator[BackendApi]:
-    api = BackendApi()
-    yield api
-    api.close()
-
-
-@pytest.fixture
 def local(api: BackendApi) -> Any:
     return Clerk(bearer_auth="sk_test_x", server_url=api.url)
 

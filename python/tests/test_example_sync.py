@@ -15,22 +15,11 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
+from command import doorward
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "python" / "examples"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-def doorward() -> str:
-    """The command, as cargo built it last."""
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    built = [
-        path
-        for kind in ("debug", "release", "dist")
-        if (path := target / kind / "doorward").exists()
-    ]
-    assert built, "there is no doorward command; run cargo build -p doorward-cli"
-    return str(max(built, key=lambda path: path.stat().st_mtime))
 
 
 class App:

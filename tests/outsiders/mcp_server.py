@@ -17,6 +17,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
+from command import doorward
+
 ROOT = Path(__file__).parents[2]
 BROWSER = ROOT / "examples" / "scripted_browser.py"
 HERE = Path(__file__).parent
@@ -44,14 +46,9 @@ class Server:
 @contextmanager
 def served(authority: Path | None = None) -> Iterator[Server]:
     """The server, on free ports; with TLS if it shall write whom to trust into a file."""
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    kinds = ("debug", "release", "dist")
-    built = [path for kind in kinds if (path := target / kind / "doorward").exists()]
-    assert built, "there is no doorward command; run cargo build -p doorward-cli"
-    command = str(max(built, key=lambda path: path.stat().st_mtime))
     tls = [] if authority is None else ["--tls", "--tls-ca", str(authority)]
     process = subprocess.Popen(
-        [command, "--json", "dev", "--mcp", "--port", "0", "--mcp-port", "0", *tls],
+        [doorward(), "--json", "dev", "--mcp", "--port", "0", "--mcp-port", "0", *tls],
         stdout=subprocess.PIPE,
         text=True,
     )
